@@ -98,7 +98,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
         patch.setenv("DIGEST_ARXIV_DELAY", "0")
         # One delivery is left waiting, as after a refusal, for the examples that settle such: its
         # body must not go.
-        patch.setattr(Bodies, "let_go", lambda *_: 0)
+        patch.setattr(Bodies, "let_go", lambda _: ())
         with contextlib.suppress(SystemExit):
             main(["run", "--home", str(home), "--now", days[0].now.isoformat(), "--quiet"])
         with contextlib.closing(sqlite3.connect(home / "digest.db")) as database:

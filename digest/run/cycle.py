@@ -6,7 +6,6 @@ with, the time included; locks, schedules, signals and printing belong to its ca
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,8 +27,9 @@ from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
 from digest.times import in_utc
 
-AGEING_SECONDS = 10.0
-"""So much of a cycle may be spent on letting old things go: of 100,000 readers' digests a day."""
+AGEING_SECONDS = 25.0
+"""So much of a cycle may be spent on letting old things go: of 100,000 readers' digests a day, with
+the rests between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,8 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     asked = any(each.record.status != "skipped" for each in fetched)
     held = await refresh(parts, parts.sources.arxiv, parts.libraries, parts.roster, fetched=asked)
     composer = replace(parts.composer, held=held)
-    await _look_for_readers_of_withdrawn(parts)
+    # Their next digest tells them.
+    await parts.take(iter(store.withdrawals.step, False))
     composed = 0
     if only is None:
         composed, not_composed = await compose_due(
@@ -139,9 +140,9 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     await deliver(parts, mailer, delivered, force=force, patient=True)
     await say_farewell(parts, mailer)
     await mail_letters(parts, mailer, parts.roster)
-    store.bodies.let_go(lambda: not parts.stop.is_set())
+    await parts.take(store.bodies.let_go())
     if only is None:
-        await _age(parts)
+        await parts.take(iter(lambda: store.ageing.step(parts.clock()), False), AGEING_SECONDS)
     finished = parts.clock()
     summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())
     summary = _with_awaited(summary, store, roster.keywords if only is None else only.keywords)
@@ -150,24 +151,6 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
     )
     return summary
-
-
-async def _look_for_readers_of_withdrawn(parts: Parts) -> None:
-    """Find who was sent what is withdrawn now, so that their next digest tells it."""
-    for _ in iter(parts.store.withdrawals.step, False):
-        if parts.stop.is_set():
-            return
-        await asyncio.sleep(0)
-
-
-async def _age(parts: Parts) -> None:
-    """Let go of what is old, as far as a little time reaches; the next cycle goes on."""
-    loop, ageing = asyncio.get_running_loop(), parts.store.ageing
-    end = loop.time() + AGEING_SECONDS
-    while loop.time() < end and not parts.stop.is_set():
-        if not ageing.step(parts.clock()):
-            return
-        await asyncio.sleep(0)
 
 
 def _with_mistakes(summary: Summary, mistakes: tuple[Mistake, ...]) -> Summary:

@@ -195,7 +195,7 @@ async def deliver_waiting(
     store.outbox.recover(clock())
     try:
         done = await run_stoppable(deliver(session, mailer, force=True), session.stop)
-        store.bodies.let_go()
+        await session.take(store.bodies.let_go())
         return done or Delivered()
     finally:
         await mailer.close()

@@ -8,7 +8,7 @@ written only where there is none: so one Message-ID never carries two bodies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -90,24 +90,20 @@ class Bodies(Concern):
         content = self._db.number("SELECT content FROM delivery WHERE id = ?", [delivery])
         return kept_content(self._db, content)
 
-    def let_go(self, go_on: Callable[[], bool] = lambda: True) -> int:
-        """Delete the bodies that nobody waits for and that can be rendered again; returns how many.
+    def let_go(self) -> Iterator[int]:
+        """Delete the bodies that nobody waits for and that can be rendered again, in small
+        transactions, and yield after each how many went.
 
-        In small transactions, before each of which `go_on` is asked. It looks at each body that is
-        still there once, whatever the number of readers.
+        It looks at each body that is still there once, whatever the number of readers.
         """
-        gone, last = 0, 0
-        while go_on():
-            chosen = self._db.column(_PASSING, {"last": last, "most": STEP})
-            if chosen:
-                with self._db.transaction():
-                    gone += self._db.write(
-                        f"DELETE FROM body WHERE content IN many(?) AND {HAS_ENDED}", [chosen]
-                    )
-            if len(chosen) < STEP:
-                break
+        last = 0
+        while chosen := self._db.column(_PASSING, {"last": last, "most": STEP}):
+            with self._db.transaction():
+                gone = self._db.write(
+                    f"DELETE FROM body WHERE content IN many(?) AND {HAS_ENDED}", [chosen]
+                )
             last = chosen[-1]
-        return gone
+            yield gone
 
 
 _PASSING = f"""

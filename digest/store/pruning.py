@@ -17,10 +17,8 @@ from digest.store.ageing import Ageing
 from digest.store.bodies import forget
 from digest.store.database import Database
 from digest.store.runs import delete_runs
+from digest.store.turns import in_turns
 
-WORK_SECONDS, REST_SECONDS = 0.1, 0.15
-"""How long a prune works, and at least leaves the database to others: as long as it worked, since
-on a busy machine they miss short moments."""
 SMALL = 10_000
 """A file with no more pages in use than these (40 MB) is written anew in a moment."""
 
@@ -41,41 +39,19 @@ class Pruned:
     empty: int
 
 
-class Turns:
-    """Takes turns with others who want the database's lock. SQLite asks for it again every tenth of
-    a second (sqliteDefaultBusyCallback in its main.c), and there is no queue.
-    """
-
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._clock, self._sleep = clock, sleep
-        self._began = clock()
-
-    def rest(self) -> None:
-        """Leave the database to others for a moment, where it was worked on for one."""
-        worked = self._clock() - self._began
-        if worked >= WORK_SECONDS:
-            self._sleep(max(worked, REST_SECONDS))
-            self._began = self._clock()
-
-
 def prune(
-    path: Path, before: datetime, now: datetime, rest: Callable[[], None] | None = None
+    path: Path, before: datetime, now: datetime, sleep: Callable[[float], None] = time.sleep
 ) -> Pruned:
     """Delete what ended before a moment: bodies of digests, records of runs, kept answers; do what
-    is left of the ageing by `now`; then give back the room. `rest` is called between the steps.
+    is left of the ageing by `now`; then give back the room. `sleep` is for the rests between steps.
 
     The seen-table and what was mailed to whom stay whole. For whoever holds the cycle lock.
     """
-    rest = rest or Turns().rest
     with closing(Database.open(path, create=False)) as database:
         database.checkpoint()
         size, held = path.stat().st_size, _held(database)
-        for _ in _steps(database, before, now):
-            rest()
+        for rest in in_turns(_steps(database, before, now)):
+            sleep(rest)
         if not database.can_shrink() and (_is_small(database) or database.is_alone()):
             database.vacuum()
         database.checkpoint()
@@ -86,17 +62,15 @@ def prune(
     return Pruned(bodies, deliveries, runs, windows, abstracts, freed, empty)
 
 
-def _steps(database: Database, before: datetime, now: datetime) -> Iterator[None]:
+def _steps(database: Database, before: datetime, now: datetime) -> Iterator[object]:
     """Do all that goes in steps, and yield after each."""
     ageing = Ageing(database)
-    while ageing.step(now):
-        yield
+    yield from iter(lambda: ageing.step(now), False)
     yield from forget(database, before)
     yield from delete_runs(database, before)
     # Of which there are a few hundred at most (store/held.py).
     database.write("DELETE FROM answer WHERE at < ?", [before])
-    while database.shrink(whole=True):
-        yield
+    yield from iter(lambda: database.shrink(whole=True), False)
 
 
 def _is_small(database: Database) -> bool:

@@ -100,7 +100,7 @@ async def test_a_crash_while_an_issue_is_posted_posts_it_once(repository: Reposi
     world = repository.world
     world.arxiv.announce("Alpha", eprint(1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.store.bodies, "let_go", lambda _go_on: 0)
+        patch.setattr(world.store.bodies, "let_go", lambda: ())
         await repository.cycle(MONDAY)
     # As a process that was killed right after GitHub took the issue leaves it: with the body.
     world.database.write("UPDATE delivery SET state = 'in_data', owner = 'gone', ended_at = NULL")

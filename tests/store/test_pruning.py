@@ -4,6 +4,7 @@ steps."""
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +16,8 @@ import pytest
 from digest.errors import StoreError
 from digest.store import bodies, database, pruning, runs
 from digest.store.database import Database
-from digest.store.pruning import Turns, prune
+from digest.store.pruning import prune
+from digest.store.turns import REST_SECONDS, in_turns
 from tests.world.house import House, house
 from tests.world.older import older_database
 from tests.world.worlds import DAY, MONDAY
@@ -73,7 +75,7 @@ class Writer:
     other: sqlite3.Connection
     counts: list[tuple[int, ...]] = field(default_factory=list)
 
-    def __call__(self) -> None:
+    def __call__(self, _seconds: float) -> None:
         self.other.execute("INSERT INTO meta VALUES(?, '')", [f"step {len(self.counts)}"])
         self.counts.append(
             tuple(
@@ -137,12 +139,12 @@ def test_a_large_file_of_an_older_version_is_written_anew_where_nobody_else_has_
     path = begun_by_an_older_version(filled(tmp_path / "digest.db"))
     with closing(Database.open(path)) as other:
         other.number("SELECT COUNT(*) FROM body")
-        done = prune(path, MONDAY + DAY, LATER, lambda: None)
+        done = prune(path, MONDAY + DAY, LATER, lambda _: None)
         assert not other.can_shrink()
         other.set_meta("key", "value")
     assert done.freed == 0
     assert done.empty > DIGESTS * len(MUCH)
-    again = prune(path, MONDAY + DAY, LATER, lambda: None)
+    again = prune(path, MONDAY + DAY, LATER, lambda _: None)
     assert again.freed > 0.98 * done.empty
     with closing(Database.open(path)) as held:
         assert held.can_shrink()
@@ -156,7 +158,7 @@ def test_a_small_file_of_an_older_version_is_written_anew_whoever_has_it_open(
     path = begun_by_an_older_version(filled(tmp_path / "digest.db"))
     with closing(Database.open(path)) as other:
         other.number("SELECT COUNT(*) FROM body")
-        assert prune(path, MONDAY + DAY, LATER, lambda: None).freed > DIGESTS * len(MUCH)
+        assert prune(path, MONDAY + DAY, LATER, lambda _: None).freed > DIGESTS * len(MUCH)
 
 
 def test_a_migration_leaves_a_file_without_empty_room_that_can_be_shortened(tmp_path: Path) -> None:
@@ -178,19 +180,20 @@ def test_a_migration_is_done_where_the_disk_has_no_room_for_a_file_that_is_writt
 
 
 def test_work_takes_turns_by_time() -> None:
-    now, slept = [0.0], list[float]()
+    now = [0.0]
 
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        now[0] += seconds
+    def steps() -> Iterator[None]:
+        for seconds in (0.05, 0.06, 0.05, 0.06, 2.0, 0.01):
+            now[0] += seconds
+            yield
 
-    turns = Turns(lambda: now[0], sleep)
-    for step in (0.05, 0.06, 0.05, 0.06, 2.0, 0.01):
-        now[0] += step
-        turns.rest()
-    assert slept == pytest.approx([pruning.REST_SECONDS, pruning.REST_SECONDS, 2.0])
+    rests = list[float]()
+    for rest in in_turns(steps(), lambda: now[0]):
+        rests.append(rest)
+        now[0] += 10 * rest  # a rest counts as no work, however long it was
+    assert rests == pytest.approx([0, REST_SECONDS, 0, REST_SECONDS, 2.0, 0])
     # SQLite asks again for a lock after a tenth of a second at most.
-    assert pruning.REST_SECONDS > 0.1
+    assert REST_SECONDS > 0.1
 
 
 def test_the_command_says_what_to_do_about_room_that_it_could_not_give_back(
