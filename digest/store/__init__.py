@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -100,6 +101,10 @@ class Store:
         if not self._database.meta("secret"):
             self._database.set_meta("secret", secrets.token_hex(32))
         return self._database.meta("secret") or ""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Keep all that is written in here by one commit at its end, or none of it."""
+        return self._database.together()
 
     def close(self) -> None:
         """Close the database."""

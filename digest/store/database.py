@@ -7,7 +7,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from digest.store.failures import belongs_to_another_program, explained_errors
 from digest.store.files import check_owner, how_to_restore, is_there
 from digest.store.rows import moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
+from digest.store.together import Transactions
 from digest.times import to_text
 
 SPARE = 8
@@ -45,6 +46,7 @@ class Database:
         # SQLite's own way: a statement outside a transaction is one by itself.
         connection.isolation_level = None
         self._connection = connection
+        self._transactions = Transactions(connection, self._execute)
         # Importing it takes longer than all of the store, which commands import for its types too.
         import sqlite_utils
 
@@ -232,20 +234,15 @@ class Database:
             self._execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """One write transaction: BEGIN IMMEDIATE, so that what is read in it still holds when it
         writes.
         """
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                with suppress(sqlite3.Error):
-                    self._connection.rollback()
-            raise
+        return self._transactions.one()
+
+    def together(self) -> AbstractContextManager[None]:
+        """Keep all transactions in here by one commit at its end (see together.py)."""
+        return self._transactions.together()
 
     @contextmanager
     def bounded(self, seconds: float) -> Iterator[None]:

@@ -52,6 +52,11 @@ class Search(Concern):
             self._read_on()
         return True
 
+    def share(self) -> float:
+        """How much of the logs has been read into the index, from 0 to 1."""
+        row = self._db.row(_READ)
+        return row["was_read"] / row["rows"] if row and row["rows"] else 0.0
+
     def candidates(self, asked: str, below: int | None, most: int) -> list[Candidate]:
         """Papers that may match what is `asked` (keywords/candidates.py), those that came last
         first, from below a row on. Raises TryLaterError where that takes too long.
@@ -151,6 +156,9 @@ _JOIN = """
 _NEXT = f"""
     SELECT s.query, m.seq, m.paper FROM searched s CROSS JOIN seen m
     WHERE m.query = s.query AND m.seq > s.until AND {SHOWN} ORDER BY s.query, m.seq LIMIT ?"""
+_READ = """
+    SELECT COUNT(*) AS rows, COUNT(CASE WHEN m.seq <= s.until THEN 1 END) AS was_read
+    FROM searched s CROSS JOIN seen m WHERE m.query = s.query"""
 _LEFT = f"""
     SELECT EXISTS(SELECT 1 FROM findable WHERE was IS NOT NULL) OR EXISTS(
         SELECT 1 FROM searched s CROSS JOIN seen m

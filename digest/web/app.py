@@ -46,7 +46,7 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 @dataclass(frozen=True, slots=True)
 class Site:
     """What the routes work with: a thread with the database for what readers do, one for what
-    people read, and one for what they search for, so that none waits for another.
+    people read, and one of the search's own, so that none waits for another.
     """
 
     settings: Settings
@@ -54,7 +54,7 @@ class Site:
     signer: Signer
     database: DatabaseThread
     reading: DatabaseThread
-    searching: DatabaseThread
+    search: Search
     file: PublicFile
     clock: Callable[[], datetime] = machine_now
 
@@ -71,7 +71,8 @@ def open_site(settings: Settings, store: Store) -> Iterator[Site]:
         closing(DatabaseThread(settings.db)) as reading,
         closing(DatabaseThread(settings.db)) as searching,
     ):
-        yield Site(settings, pages, signer, database, reading, searching, file)
+        search = Search(pages, searching)
+        yield Site(settings, pages, signer, database, reading, search, file)
 
 
 def make_app(site: Site) -> Gateway:
@@ -91,9 +92,8 @@ def make_app(site: Site) -> Gateway:
     )
     # It would lead to whatever host the request names.
     app.router.redirect_slashes = False
-    search = Search(site.pages, site.searching)
     address = site.settings.base_url
-    app.router.default = Archive(site.pages, site.reading, site.file, address, search)
+    app.router.default = Archive(site.pages, site.reading, site.file, address, site.search)
     return Gateway(
         Told(app, site.pages, site.database, site.clock),
         prefix=site.pages.prefix,

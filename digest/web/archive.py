@@ -45,7 +45,6 @@ class Archive:
     ) -> None:
         self._pages, self._database, self._file, self._address = pages, database, file, address
         self._kept, self._search = Kept(), search
-        self._searched = Public()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer where no other route does (ASGI)."""
@@ -63,10 +62,6 @@ class Archive:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         if path in ADDRESSES:
             return await self._search.answer(request, public, ADDRESSES[path])
-        if public is not self._searched:
-            # A large database takes minutes.
-            self._searched = public
-            self._search.keep_up(public)
         found = await self._database.do(lambda store: self._find(store, public, path))
         if found is None:
             name = read_paper_name(path.removeprefix("paper/").removesuffix(".html"))

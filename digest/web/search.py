@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -17,7 +18,7 @@ from digest.web.archive_pages import ENDINGS, ArchivePages, Found
 from digest.web.database_thread import DatabaseThread
 from digest.web.finding import PATH, listing_of
 from digest.web.pages import Pages
-from digest.web.public import Public
+from digest.web.public import Public, PublicFile
 from digest.web.wanted import Fault, fault_of
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,12 @@ PATIENCE = 1.0
 """Seconds for which a search waits for its index to take in what has just come."""
 PAUSE = 0.05
 """Seconds between two of its steps, in which others can write."""
-NOT_READY = "The search is being made ready. Please try again in a minute."
+OFTEN = 60.0
+"""Seconds after which the server looks whether anything has come that is not in the index."""
+COUNTED = 100
+"""Steps after which it is counted how far they came: that takes as long as two of them."""
+NOT_READY = "The search is being made ready{}. Please try again in a minute."
+SO_FAR = ": so far {} % of what came here is in its index"
 TOO_MUCH = (
     "This search takes longer than a page may. Please name a rarer word, or try again in a minute."
 )
@@ -41,6 +47,7 @@ class Search:
         self._pages, self._database = pages, database
         self._public = Public()
         self._state: object = None
+        self._began, self._steps, self._so_far = 0.0, 0, ""
         self._work: asyncio.Task[bool] | None = None
 
     async def answer(self, request: Request, public: Public, ending: str) -> Response:
@@ -56,7 +63,7 @@ class Search:
         except QueryError as error:
             return self._said(text[:MAX_LENGTH], 400, fault=fault_of(error))
         if not await self._is_ready(public):
-            return self._said(text, 503, words=NOT_READY)
+            return self._said(text, 503, words=NOT_READY.format(self._so_far))
         try:
             found = await self._database.do(
                 lambda store: self._found(store, public, text, node, before, ending)
@@ -79,16 +86,25 @@ class Search:
         return HTMLResponse(content, status, headers)
 
     async def _is_ready(self, public: Public) -> bool:
-        """Whether the index holds what is public now."""
+        """Whether the index holds what is public now; what takes long is not waited for."""
         # Another request may begin anew before this one goes on.
         work = self.keep_up(public)
-        done, _ = await asyncio.wait([work], timeout=PATIENCE)
+        left = self._began + PATIENCE - time.monotonic()
+        done, _ = await asyncio.wait([work], timeout=max(left, 0))
         return bool(done) and work.result()
+
+    async def follow(self, file: PublicFile) -> None:
+        """Keep the index up, whether anybody searches or not: a large one takes minutes."""
+        while True:
+            if (public := await file.now()).keywords:
+                await self.keep_up(public)
+            await asyncio.sleep(OFTEN)
 
     def keep_up(self, public: Public) -> asyncio.Task[bool]:
         """The work that brings the index up to what is public; it begins where none is done."""
         self._public = public
         if self._work is None or self._work.done():
+            self._began, self._steps, self._so_far = time.monotonic(), 0, ""
             self._work = asyncio.create_task(self._bring_up())
         return self._work
 
@@ -110,6 +126,9 @@ class Search:
         if state == self._state:
             return False
         if store.search.step(self._public.queries):
+            if self._steps % COUNTED == 0:
+                self._so_far = SO_FAR.format(int(100 * store.search.share()))
+            self._steps += 1
             return True
         self._state = state
         return False

@@ -20,6 +20,7 @@ from digest.web.database_thread import DatabaseThread
 from digest.web.gateway import Gateway
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
+from digest.web.search import Search
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint
 
 ADDRESS = "https://digest.example.org/papers"
@@ -76,9 +77,9 @@ def make_gateway(
     found = survey_settings({"DIGEST_HOME": str(home), **settings}, {}, home).settings
     file = PublicFile(found)
     file.look()
-    return make_app(
-        Site(found, Pages(), make_signer(store), database, library or database, database, file)
-    )
+    pages, reading = Pages(), library or database
+    search = Search(pages, database)
+    return make_app(Site(found, pages, make_signer(store), database, reading, search, file))
 
 
 @contextlib.asynccontextmanager

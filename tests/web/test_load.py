@@ -10,10 +10,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
-import httpx
 import pytest
 
 from digest.mail.reader_tokens import Purpose, Signer
@@ -23,6 +24,7 @@ from digest.store import open_store
 from digest.subscribers.book import fields_of
 from digest.times import to_text
 from digest.web.forms import stamp
+from tests.web.crowd import Answered, Press, press_all
 from tests.web.test_serve import running
 from tests.world.replay import Home
 from tests.world.smtp_server import Answer, SmtpServer, smtp_server
@@ -61,43 +63,19 @@ def address(number: int) -> str:
     return f"reader{number}@example.org"
 
 
-class Crowd:
-    """The readers, each of whom acts once; `done` says by number when their answer had come."""
-
-    def __init__(self, url: str, signer: Signer, bound: list[str]) -> None:
-        self.url, self.signer, self.bound = url, signer, bound
-        self.answers: Counter[int] = Counter()
-        self.changed: dict[int, float] = {}
-        self.left: dict[int, float] = {}
-
-    async def act(self, numbers: Iterator[int]) -> None:
-        """Change what comes to each odd reader, and let each even one leave."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
-            for number in numbers:
-                for _ in range(100):
-                    if await self._one(client, number):
-                        break
-                    await asyncio.sleep(0.2)
-
-    async def _one(self, client: httpx.AsyncClient, number: int) -> bool:
-        leaves = number % 2 == 0
-        purpose = Purpose.LEAVE if leaves else Purpose.CHOICES
-        token = self.signer.token(purpose, number, "" if leaves else self.bound[number - 1])
-        shown = stamp(self.signer, datetime.now(UTC), f"reader {number}")
-        form = {"form": shown, "button": "save", "keywords": "all:diffusion", "order": "newest"}
-        form |= {"timezone": TIMEZONE, "abstracts": "short", "revisions": "false"}
-        answer = await client.post(
-            f"/{'u' if leaves else 'p'}/{token}",
-            data={"List-Unsubscribe": "One-Click"} if leaves else form,
-        )
-        self.answers[answer.status_code] += 1
-        if answer.status_code == 503:
-            assert int(answer.headers["retry-after"]) > 0
-            return False
-        assert answer.status_code == 200, answer.text
-        assert ("You are unsubscribed" if leaves else "Saved: ") in answer.text
-        (self.left if leaves else self.changed)[number] = time.monotonic()
-        return True
+def presses(numbers: list[int], signer: Signer, bound: list[str]) -> Iterator[Press]:
+    """What each of some readers does: odd ones change what comes, the others leave."""
+    for number in numbers:
+        if number % 2:
+            token = signer.token(Purpose.CHOICES, number, bound[number - 1])
+            shown = stamp(signer, datetime.now(UTC), f"reader {number}")
+            form = {"form": shown, "button": "save", "keywords": "all:diffusion"}
+            form |= {"order": "newest", "abstracts": "short", "revisions": "false"}
+            yield Press(number, f"/p/{token}", form | {"timezone": TIMEZONE}, "Saved: ")
+        else:
+            path = f"/u/{signer.token(Purpose.LEAVE, number)}"
+            form = {"List-Unsubscribe": "One-Click"}
+            yield Press(number, path, form, "You are unsubscribed")
 
 
 @pytest.mark.heavy
@@ -116,7 +94,7 @@ async def test_while_a_run_mails_no_change_is_lost_and_nobody_is_mailed_who_left
             begun.set()
         return None
 
-    with Standin() as standin:
+    with Standin() as standin, ProcessPoolExecutor(1, get_context("spawn")) as crowd:
         async with smtp_server({"RCPT": rcpt}) as relay:
             mail = f"smtp://127.0.0.1:{relay.port}"
             Home.make(home, standin, "keywords: [all:reasoning]\n", mail)
@@ -124,7 +102,6 @@ async def test_while_a_run_mails_no_change_is_lost_and_nobody_is_mailed_who_left
             standin.serve([eprint(n, datetime.now(UTC) - HOUR, title="diffusion") for n in (1, 2)])
             flags = ("--base-url", "https://example.org", "--signup", "open")
             with running(home, "serve", *flags) as (url, _):
-                crowd = Crowd(url, signer, bound)
                 run = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "digest", "run", "--home", str(home),
                     stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -133,25 +110,30 @@ async def test_while_a_run_mails_no_change_is_lost_and_nobody_is_mailed_who_left
                 await asyncio.wait([ended, asyncio.create_task(begun.wait())],
                                    return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
                 assert begun.is_set(), await ended
-                start = time.monotonic()
                 # The last ones are mailed last: so many act who are still to be mailed.
-                acting = iter(numbers[: -2 * ACTING - 1 : -1])
-                await asyncio.gather(*(crowd.act(acting) for _ in range(AT_ONCE)))
-                took = time.monotonic() - start
+                wanted = [*presses(numbers[: -2 * ACTING - 1 : -1], signer, bound)]
+                start = time.monotonic()
+                answered = await asyncio.get_running_loop().run_in_executor(
+                    crowd, press_all, url, wanted, AT_ONCE
+                )
+                took = max(one.at for one in answered) - start
                 out, err = await ended
-    print(f"{2 * ACTING / took:.0f} a second beside the run: {dict(crowd.answers)}")
+    statuses = Counter(status for one in answered for status in one.statuses)
+    print(f"{2 * ACTING / took:.0f} a second beside the run: {dict(statuses)}")
     assert run.returncode == 0, (out, err)
-    judge(home, relay, crowd, named)
+    judge(home, relay, answered, named)
 
 
-def judge(home: Path, relay: SmtpServer, crowd: Crowd, named: dict[int, float]) -> None:
+def judge(home: Path, relay: SmtpServer, answered: list[Answered], named: dict[int, float]) -> None:
     """All that was answered is in the database; and who was mailed had not left before."""
+    changed = [one.reader for one in answered if one.reader % 2]
+    left = {one.reader: one.at for one in answered if one.reader % 2 == 0}
+    assert len(left) == len(changed) == ACTING
     with open_store(home / "digest.db") as store:
         kept = {one.email: one for one in store.signups.all()}
         gone = {one.address for one in store.suppressions.all()}
-    assert gone == {address(n) for n in crowd.left}
-    assert len(crowd.left) == len(crowd.changed) == ACTING
-    for number in crowd.changed:
+    assert gone == {address(n) for n in left}
+    for number in changed:
         one = kept[address(number)]
         assert isinstance(one, SignUp)
         assert fields_of(one)["timezone"] == TIMEZONE, number
@@ -159,10 +141,8 @@ def judge(home: Path, relay: SmtpServer, crowd: Crowd, named: dict[int, float]) 
     assert max(mailed.values()) == 1
     # A mail is on the wire once its reader is named to the server: whoever has been told before
     # that they left is not mailed.
-    late = [n for n, at in crowd.left.items() if mailed[address(n)] and named[n] > at]
+    late = [n for n, at in left.items() if mailed[address(n)] and named[n] > at]
     assert not late
     missed = {address(n) for n in range(1, READERS + 1)} - mailed.keys() - gone
     assert not missed
-    assert sum(not mailed[address(n)] for n in crowd.left) > ACTING / 10, (
-        "all had their mail before"
-    )
+    assert sum(not mailed[address(n)] for n in left) > ACTING / 10, "all had their mail before"

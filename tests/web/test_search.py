@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,13 @@ import html5lib
 import httpx
 import pytest
 
+from digest.setup.settings import survey_settings
 from digest.store.search import Search as Index
-from digest.web.public import Public
+from digest.web.database_thread import DatabaseThread
+from digest.web.pages import Pages
+from digest.web.public import Public, PublicFile
 from digest.web.search import Search
-from tests.web.archive_world import FILE, PUBLIC, RL, SECRET, Room, papers
+from tests.web.archive_world import FILE, PUBLIC, RL, SECRET, VISION, Room, papers
 from tests.world.worlds import DAY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -154,11 +158,37 @@ async def test_who_asks_before_all_is_in_the_index_is_asked_to_wait(
     own_room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.web.search.PATIENCE", 0)
-    answer = await search(own_room, "title")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-    assert "being made ready" in answer.text
+    monkeypatch.setattr("digest.web.search.PAUSE", 60)
+    monkeypatch.setattr("digest.store.search.STEP", 20)
+    pages = []
+    while not pages or "so far" not in pages[-1]:
+        answer = await search(own_room, "title")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        assert "being made ready" in answer.text
+        pages.append(answer.text)
+        await asyncio.sleep(0.01)
+    # 20 rows of the logs of 36.
+    assert "so far 55 % of what came here is in its index" in pages[-1]
+    (work,) = (one for one in asyncio.all_tasks() if "_bring_up" in repr(one))
+    work.cancel()
+    await asyncio.wait([work])
+    monkeypatch.undo()
     monkeypatch.setattr("digest.web.search.PATIENCE", 60)
     assert len(await found(own_room, "title")) == 10
+
+
+async def test_the_index_is_made_though_nobody_searches(own_room: Room) -> None:
+    pages, path = Pages(), own_room.home / "digest.db"
+    settings = survey_settings({"DIGEST_HOME": str(own_room.home)}, {}, own_room.home).settings
+    with contextlib.closing(DatabaseThread(path, 60)) as database:
+        following = asyncio.create_task(Search(pages, database).follow(PublicFile(settings)))
+        for _ in range(3000):
+            await asyncio.sleep(0.01)
+            if own_room.store.search.is_ready([RL.query, VISION.query]):
+                break
+        else:
+            raise AssertionError("it is not made")
+        following.cancel()
 
 
 async def test_a_search_that_takes_too_long_is_given_up(

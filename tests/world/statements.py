@@ -26,8 +26,10 @@ _CRASHING = (str(Path(__file__).parent / "model.py"), {"rows", "value", "write_m
 """The functions that the random histories put between the program and its connection."""
 _INDEX = "store/words.py"
 """The module that a second database brings itself."""
-_CONNECTION = re.compile(r"sqlite_(sequence|master)|^\s*(PRAGMA|BEGIN|COMMIT|VACUUM|ANALYZE)")
-"""The SQL of database.py, which a second database brings itself."""
+_CONNECTION = re.compile(
+    r"sqlite_(sequence|master)|^\s*(PRAGMA|BEGIN|COMMIT|SAVEPOINT|RELEASE|VACUUM|ANALYZE)"
+)
+"""The SQL of database.py and together.py, which a second database brings itself."""
 _ran: dict[str, str] = {}
 """The statements of the program that ran, each with the module that said it first."""
 

@@ -21,6 +21,7 @@ from digest.web.database_thread import DatabaseThread
 from digest.web.forms import STAMP, stamp
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
+from digest.web.search import Search
 from tests.world.worlds import HOUR, World, text
 
 BASE = "https://digest.example.org"
@@ -44,9 +45,10 @@ class WebSide(World):
             signer=self.signer,
             base_url=BASE,
         )
-        file = PublicFile(settings)
+        file, pages = PublicFile(settings), Pages()
+        search = Search(pages, database)
         site = Site(
-            settings, Pages(), self.signer, database, database, database, file, lambda: self.now
+            settings, pages, self.signer, database, database, search, file, lambda: self.now
         )
         self.app = make_app(site)
 

@@ -83,7 +83,11 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
 
                 watch = make_watch(site.reading, front.answers, site.clock)
                 serving.append(serve_until(make_server(watch), beside, stop))
-            await asyncio.gather(*serving)
+            indexing = asyncio.create_task(site.search.follow(site.file))
+            try:
+                await asyncio.gather(*serving)
+            finally:
+                indexing.cancel()
 
         yield answer
 
