@@ -174,18 +174,24 @@ class Known:
     numbers: dict[str, int]
 
 
+async def settle(side: WebSide) -> list[str]:
+    """Let two readers sign up, of whom one confirms; the tokens of their letters."""
+    letters = []
+    for address in (EVE, LATE):
+        await side.sign_up(address)
+        await side.run()
+        letters.append(side.link(address, "c").removeprefix("/c/"))
+    await side.ask(f"/c/{letters[0]}", {"button": "confirm"})
+    await side.run()
+    return letters
+
+
 @pytest.fixture
 def known(tmp_path: Path) -> Iterator[Known]:
     with web_side(tmp_path) as side:
         (tmp_path / "subscribers.yaml").write_text(FILE + "public: [RL]\n")
         side.arxiv.announce("RL", eprint(1, side.now - DAY))
-        letters = []
-        for address in (EVE, LATE):
-            asyncio.run(side.sign_up(address))
-            asyncio.run(side.run())
-            letters.append(side.link(address, "c").removeprefix("/c/"))
-        asyncio.run(side.ask(f"/c/{letters[0]}", {"button": "confirm"}))
-        asyncio.run(side.run())
+        letters = asyncio.run(settle(side))
         side.now += 3 * DAY
         numbers = {each: side.store.subscribers.number(each) or 0 for each in (ADA, EVE)}
         tokens = [side.token(p, number) for p in Purpose for number in (1, 2, *numbers.values())]
