@@ -17,12 +17,20 @@ STOP_WORDS = frozenset(
 """The words that arXiv's search leaves out: Lucene's English stop words."""
 
 _LETTER = "[^\\W\\d_\u0300-\u036f]"
-_BEHIND_LETTER = "(?<=[^\\W\\d_])|(?<=[\u0300-\u036f])"
+_IN_WORD, _IN_NUMBER, _HYPHEN = "['‘’.:·]", "['‘’.,;]", "[-\u2010\u2011]"
+
+
+def _between_letters(sign: str) -> str:
+    return f"(?:(?<=[^\\W\\d_]{sign})|(?<=[\u0300-\u036f]{sign}))(?={_LETTER})"
+
+
+# Each begins with its sign, and looks back from there: so one is looked for six times as fast.
 _JOINS = re.compile(
-    rf"(?:{_BEHIND_LETTER})['‘’.:·](?={_LETTER})|(?<=\d)['‘’.,;](?=\d)|(?<=[^\W_])_(?=[^\W_])"
+    rf"['‘’.:·,;_](?:{_between_letters(_IN_WORD)}|(?<=\d{_IN_NUMBER})(?=\d)"
+    r"|(?<=[^\W_]_)(?=[^\W_]))"
 )
-_POSSESSIVE = re.compile(r"(?<=\w)['’][sS](?!\w|['‘’.:·_]\w)")
-_HYPHEN_IN_NAME = re.compile(rf"(?:{_BEHIND_LETTER})[-\u2010\u2011](?={_LETTER})")
+_POSSESSIVE = re.compile(r"['’](?<=\w['’])[sS](?!\w|['‘’.:·_]\w)")
+_HYPHEN_IN_NAME = re.compile(_HYPHEN + _between_letters(_HYPHEN))
 _WORD = re.compile("(?:[^\\W_][\u0300-\u036f]*[\ue001-\ue008]?)+")
 # Private-use characters are parts of words to SQLite's unicode61, and no query may contain them.
 _SIGNS = ".'‘’:·,;_-\u2010\u2011"
