@@ -19,8 +19,15 @@ from digest.store.personal import erase_reader
 from digest.store.readers import REVISION, end_own, next_reader, note_change
 from digest.times import to_text
 
-_SAID = ("signup", "wish", "liked", "library")
-"""What a reader says anew as a whole, and each time with its moment."""
+_SAID = {
+    "signup": "SELECT subscriber, at FROM signup",
+    # The page's presses tell when the last one was taken back, too.
+    "wish": "SELECT subscriber, at FROM wish"
+    " UNION ALL SELECT subscriber, at FROM choice WHERE entry LIKE '[%'",
+    "liked": "SELECT subscriber, at FROM liked",
+    "library": "SELECT subscriber, at FROM library",
+}
+"""What a reader says anew as a whole: by table, and the moments at which they said it."""
 _OTHERS = {"signup": "wish", "wish": "signup"}
 
 
@@ -171,10 +178,14 @@ class _Taking:
         return at is not None and at > (left or "")
 
     def said(self) -> int:
-        """Take each reader's later word; returns how many sign-ups the backup lacked."""
+        """Take each reader's later word, or the old database's where both know it, since then that
+        one lacks only what was ended; returns how many sign-ups the backup lacked.
+        """
         signups = 0
-        for table in _SAID:
-            latest = f"SELECT subscriber, MAX(at) AS at FROM {table} GROUP BY subscriber"
+        for table, moments in _SAID.items():
+            latest = (
+                f"SELECT subscriber, MAX(at) AS at FROM ({moments}) AS said GROUP BY subscriber"
+            )
             mine = {row["subscriber"]: row["at"] for row in self._db.rows(latest)}
             for row in self._old.rows(latest):
                 number = self._numbers[row["subscriber"]]
@@ -204,7 +215,7 @@ class _Taking:
         """
         if table not in _OTHERS:
             return False
-        said = f"SELECT MAX(at) FROM {_OTHERS[table]} WHERE subscriber = ?"
+        said = f"SELECT MAX(at) FROM ({_SAID[_OTHERS[table]]}) AS said WHERE subscriber = ?"
         return (self._db.text(said, [number]) or "") > at
 
     def _copy(self, table: str, reader: int, number: int) -> None:

@@ -253,16 +253,20 @@ MUTATIONS = {
         "SELECT * FROM forgotten WHERE mark = ''",
     ),
     "a restored copy loses who signed up since": (
-        "MAX(at) AS at FROM signup GROUP BY",
-        "MAX(at) AS at FROM signup WHERE at = '' GROUP BY",
+        "MAX(at) AS at FROM (SELECT subscriber, at FROM signup)",
+        "MAX(at) AS at FROM (SELECT subscriber, at FROM signup WHERE at = '')",
     ),
     "a restored copy brings back who had signed up and left since": (
         "SELECT GREATEST(COALESCE(MAX(s.ended_at), r.since), r.due_at) FROM",
         "SELECT '' FROM",
     ),
     "a restored copy forgets what was taken away since": (
-        "MAX(at) AS at FROM wish GROUP BY",
-        "MAX(at) AS at FROM wish WHERE at = '' GROUP BY",
+        "FROM wish UNION ALL SELECT subscriber, at FROM choice WHERE entry LIKE",
+        "FROM wish WHERE at = '' UNION ALL SELECT subscriber, at FROM choice WHERE entry =",
+    ),
+    "a restored copy brings back what was taken back since": (
+        "FROM choice WHERE entry LIKE '[%'",
+        "FROM choice WHERE entry LIKE '[%' AND at = ''",
     ),
     "a restored copy goes back to an address from which its reader moved": (
         "UPDATE subscriber SET address = :address WHERE id = :number",

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from digest.model import SignUp
+from digest.model import Away, SignUp
 from digest.store import Store, open_store
 from digest.store.database import Database
 from digest.store.preferences import LibraryPaper
 from digest.store.taking_over import TakenOver
 from digest.store.upkeep import back_up, restore
+from digest.times import to_text
 from tests.store.house import ADA, BOB, House
-from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
-
-pytestmark = pytest.mark.sqlite
+from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, keyword, reader
 
 pytestmark = pytest.mark.sqlite
 LIN, TOM = "lin@example.org", "tom@example.org"
@@ -140,6 +141,96 @@ def test_whom_the_file_took_over_since_keeps_what_they_took_away(
     restored()
     house.sync(*everybody, at=MONDAY + 2 * DAY)
     assert [wish.email for wish in house.store.wishes.all()] == [TOM]
+    assert house.store.signups.all() == []
+
+
+@dataclass
+class TakenAway:
+    """Ada has paused and left a keyword; then the backup was made."""
+
+    restored: Restored
+    house: House
+
+    def __init__(self, restored: Restored) -> None:
+        self.restored, self.house = restored, restored.house
+        assert self.pause(MONDAY)
+        assert self.house.store.wishes.leave(1, keyword("Alpha"), MONDAY, "keywords left: Alpha")
+        self.back_up()
+
+    def pause(self, at: datetime) -> bool:
+        return self.house.store.wishes.pause(1, MONDAY.date(), "", at, "paused")
+
+    def back_up(self) -> None:
+        self.restored.backup.unlink()
+        back_up(self.house.path, self.restored.backup)
+
+    def take_back(self, field: Away, at: datetime) -> None:
+        wishes = self.house.store.wishes
+        (one,) = (wish for wish in wishes.of(1) if wish.field is field)
+        wishes.take_back(1, one, at, "taken back")
+
+    def left(self) -> set[Away]:
+        """What is away once the backup was restored."""
+        self.restored()
+        return {wish.field for wish in self.house.store.wishes.of(1)}
+
+
+@pytest.fixture
+def away(restored: Restored) -> TakenAway:
+    return TakenAway(restored)
+
+
+def test_what_was_only_taken_back_since_does_not_come_back(away: TakenAway) -> None:
+    away.take_back(Away.PAUSE, MONDAY + DAY)
+    assert away.left() == {Away.KEYWORD}
+    away.back_up()
+    away.house.store.wishes.put_back(1, (), MONDAY + 3 * DAY, "taken back: Alpha")
+    assert away.left() == set()
+
+
+def test_what_the_operator_ended_since_does_not_come_back(away: TakenAway) -> None:
+    away.house.store.wishes.end(away.house.store.wishes.all())
+    assert away.left() == set()
+
+
+def test_what_a_database_never_heard_of_was_not_taken_back_there(
+    away: TakenAway, tmp_path: Path
+) -> None:
+    """Where the wrong backup was restored first, and the database before it could not be read."""
+    away.take_back(Away.KEYWORD, MONDAY + HOUR)
+    away.back_up()
+    earlier = tmp_path / "earlier.db"
+    away.restored.backup.rename(earlier)
+    away.take_back(Away.PAUSE, MONDAY + 2 * HOUR)
+    assert away.pause(MONDAY + DAY)
+    back_up(away.house.path, away.restored.backup)
+    younger, away.restored.backup = away.restored.backup, earlier
+    away.house.path.write_bytes(b"damaged" * 1000)
+    assert away.left() == {Away.PAUSE}, "as it was on Monday"
+    away.restored.backup = younger
+    assert away.left() == {Away.PAUSE}
+    assert away.house.value("SELECT at FROM wish") == to_text(MONDAY + DAY)
+
+
+def test_whom_the_file_took_over_and_who_took_all_back_since_has_no_sign_up(
+    house: House, tmp_path: Path
+) -> None:
+    house.store.signups.sign_up(SignUp(TOM, "{}"), MONDAY)
+    restored = Restored(house, tmp_path)
+    everybody = (reader(ADA, "Alpha"), reader(BOB, "Alpha"), reader(TOM, "Alpha"))
+    house.sync(*everybody, at=MONDAY + DAY)
+    tom = restored.number(TOM)
+    assert house.store.wishes.pause(tom, MONDAY.date(), "", MONDAY + DAY, "paused")
+    house.store.wishes.put_back(tom, (), MONDAY + DAY + HOUR, "taken back: the pause")
+    assert restored() == TakenOver()
+    assert (house.store.signups.all(), house.store.wishes.all()) == ([], [])
+    assert house.value("SELECT origin FROM subscriber WHERE id = ?", tom) == "file"
+    # And the other way round, where the younger one knows it.
+    back_up(house.path, tmp_path / "taken back.db")
+    house.store.close()
+    house.path.write_bytes(restored.backup.read_bytes())
+    restored.backup = tmp_path / "taken back.db"
+    assert restored() == TakenOver()
     assert house.store.signups.all() == []
 
 

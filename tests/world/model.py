@@ -61,7 +61,7 @@ from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
 from tests.world.likes import SITE, Likes, rendered
 from tests.world.own_papers import SUBJECTS, OwnPapers
-from tests.world.own_words import WISHES, OwnWords, rename_in
+from tests.world.own_words import WISHES, OwnWords, Then, rename_in
 from tests.world.receipts import tally_by
 from tests.world.statements import pass_over
 from tests.world.worlds import mailer_of
@@ -665,7 +665,7 @@ class World:
             raise BrokenError(f"{known & marked} came back, and are forgotten in a restored copy")
         self.forgotten |= marked
         self.oracle.restored(left, forgotten)
-        self.own.restored(backup.signed, backup.taken, forgotten.union(left))
+        self.own.restored(backup.own, forgotten.union(left))
         self.own.judge_agreed()
         self.stats["restored"] += 1
 
@@ -962,7 +962,8 @@ class Backup:
         books = {name: held for name, held in vars(world.oracle).items() if name not in kept}
         self.books = copy.deepcopy(books)
         self.pressed = copy.deepcopy((world.away_before, world.farewells, world.clicked))
-        self.signed, self.taken = copy.deepcopy((world.own.signed, world.own.taken))
+        own = world.own
+        self.own = copy.deepcopy(Then(own.signed, own.taken, own.pressed))
 
     def restore(self, world: World) -> None:
         """Put the copy in the place of the database, as `digest db restore --not-mailed` does."""
@@ -979,7 +980,7 @@ class Backup:
             else:
                 world.oracle.move(old, new)
                 world.stats["moved since a backup"] += 1
-            for book in (world.away_before, self.signed, self.taken):
+            for book in (world.away_before, *vars(self.own).values()):
                 rename_in(book, old, new)
 
 

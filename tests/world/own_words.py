@@ -8,9 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,6 @@ class Taken:
     kind: Away
     value: str
     entry: str
-    at: datetime = field(compare=False)
 
     def holds(self, reader: Subscriber) -> bool:
         """Whether the file still says what it said then."""
@@ -62,16 +60,23 @@ class Taken:
         return self.value == keyword.query or self.entry == keyword.name
 
 
-def _last(own: Iterable[Taken]) -> datetime:
-    return max((one.at for one in own), default=datetime.min.replace(tzinfo=UTC))
-
-
 def rename_in(book: dict[str, Any], old: str, new: str) -> None:
     """Put what a book has of a reader under their new address; "": they are forgotten."""
     if old in book:
         held = book.pop(old)
         if new:
             book[new] = replace(held, email=new) if isinstance(held, Subscriber) else held
+
+
+@dataclass(frozen=True)
+class Then:
+    """Of the books what a backup is compared with: who had signed up by then, what was taken away,
+    and when.
+    """
+
+    signed: dict[str, Subscriber]
+    taken: dict[str, set[Taken]]
+    pressed: dict[str, datetime]
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ class OwnWords:
         """In what words each agreed to what, in their order."""
         self.before: dict[str, Subscriber | frozenset[Taken]] = {}
         """What came to a reader, or had been taken away, before the last press on the page."""
+        self.pressed: dict[str, datetime] = {}
+        """When a reader of the file last took something away on the page, or back."""
         self.paragraphs = itertools.count()
         self.moves = 0
 
@@ -216,6 +223,8 @@ class OwnWords:
         page = Choices(None, None, None, self.world.clock, _Readers(book))  # type: ignore[arg-type]
         page._do(store, known, form, "here")
         self.world.stats["pages"] += 1
+        if address not in self.signed:
+            self.pressed[address] = self.world.clock()
 
     def _there(self) -> dict[str, str]:
         """The names that the file has at present."""
@@ -265,7 +274,7 @@ class OwnWords:
         last = world.store.choices.of(number, world.clock(), most=1)
         made = world.database.number("SELECT MAX(id) FROM choice WHERE subscriber = ?", [number])
         # What a wrong clock dated long ago is no longer kept, and an earlier change is.
-        if before is None or [each.id for each in last] != [made] or world.restores:
+        if before is None or [each.id for each in last] != [made]:
             return
         if isinstance(before, Subscriber):
             there = self.missing.isdisjoint(keyword.name for keyword in before.keywords)
@@ -297,7 +306,7 @@ class OwnWords:
                 self._on_the_page(address, reader, button=f"leave:{keyword.name}")
                 self.before[address] = frozenset(own)
                 own -= {one for one in own if one.value == keyword.query}
-                own.add(Taken(Away.KEYWORD, keyword.query, keyword.name, self.world.clock()))
+                own.add(Taken(Away.KEYWORD, keyword.query, keyword.name))
                 self.world.stats["keywords left"] += 1
         elif luck < 0.06:
             until = (self.world.now + timedelta(days=self.random.randint(1, 9))).date()
@@ -307,7 +316,7 @@ class OwnWords:
                 self._on_the_page(address, reader, button="pause", paused_until=day)
                 self.before[address] = frozenset(own)
                 own -= {one for one in own if one.kind is Away.PAUSE}
-                own.add(Taken(Away.PAUSE, until.isoformat(), entry, self.world.clock()))
+                own.add(Taken(Away.PAUSE, until.isoformat(), entry))
         elif luck < 0.1 and own:
             one = self.random.choice(sorted(own, key=str))
             if self.random.random() < 0.5:
@@ -343,7 +352,7 @@ class OwnWords:
         world.people[world.people.index(old)] = new
         world.suppressed.discard(old)
         books = (world.roster, self.signed, world.mistaken, world.away_before, self.taken)
-        for book in (*books, self.agreed, self.before):
+        for book in (*books, self.agreed, self.before, self.pressed):
             rename_in(book, old, new)
         if world.backup:
             world.backup.since.append((old, new))
@@ -356,27 +365,23 @@ class OwnWords:
         self.taken.pop(address, None)
         self.agreed.pop(address, None)
         self.before.pop(address, None)
+        self.pressed.pop(address, None)
 
-    def restored(
-        self, by_then: dict[str, Subscriber], taken: dict[str, set[Taken]], left: set[str]
-    ) -> None:
-        """A backup was restored, from the time when those had signed up and that was taken away:
-        who signed up since has, who left or was forgotten stays so, and whom the file took over is
-        handed over once more, but for those who have taken something away since. Of what a reader
-        took away the later word counts, and what they only took back since, or the file ended, is
-        away once more.
+    def restored(self, then: Then, left: set[str]) -> None:
+        """A backup was restored: who signed up since has, who left or was forgotten stays so, and
+        whom the file took over is handed over once more, but for those who have taken something
+        away since, or back. What is taken away stays as it is.
         """
-        for address in taken.keys() | self.taken.keys():
-            mine, since = taken.get(address, set()), self.taken.get(address, set())
+        for address in then.taken.keys() | self.taken.keys():
+            mine, since = then.taken.get(address, set()), self.taken.get(address, set())
             self.world.stats["taken away since a backup"] += not since <= mine
             self.world.stats["taken back since a backup"] += not mine <= since
-            if address not in left and _last(mine) > _last(since):
-                self.taken[address] = mine
+        by_then = then.signed
         self.world.stats["signed off since a backup"] += len(
             by_then.keys() & left - self.signed.keys()
         )
         for address in by_then.keys() - self.signed.keys() - left:
-            if not self.taken.get(address):
+            if self.pressed.get(address) == then.pressed.get(address):
                 self.signed[address] = by_then[address]
         for address in self.signed.keys() - by_then.keys():
             self.world.away_before.pop(address, None)
