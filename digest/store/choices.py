@@ -84,12 +84,6 @@ def note_choice(
     """Note a change, with the entry or the wishes `before` it; belongs into its transaction. Old go
     once a digest that told of them was sent: until then its next attempt tells of them, too.
     """
-    database.write(
-        """DELETE FROM choice WHERE subscriber = ? AND at <= ? AND delivery IS NOT NULL
-               AND NOT EXISTS (
-                   SELECT 1 FROM delivery d WHERE d.id = choice.delivery AND d.state <> 'sent')""",
-        [reader, now - KEPT],
-    )
     if isinstance(before, SignUp):
         entry, names = before.entry, before.names
     else:
@@ -98,6 +92,13 @@ def note_choice(
     database.write(
         "INSERT INTO choice(subscriber, words, entry, names, at) VALUES(?, ?, ?, ?, ?)",
         [reader, words, entry, json.dumps(names), now],
+    )
+    # Afterwards, lest the new one has the number of one that was the last.
+    database.write(
+        """DELETE FROM choice WHERE subscriber = ? AND at <= ? AND delivery IS NOT NULL
+               AND NOT EXISTS (
+                   SELECT 1 FROM delivery d WHERE d.id = choice.delivery AND d.state <> 'sent')""",
+        [reader, now - KEPT],
     )
 
 

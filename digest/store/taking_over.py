@@ -241,10 +241,12 @@ class _Taking:
             )
 
     def consents(self) -> None:
-        """What a reader agreed to, or changed, stays, and what is new comes in."""
+        """What a reader agreed to, or changed, stays, and what is new comes in: under its number,
+        where that is free, since a change's stands in the link by which it is undone.
+        """
         for table, others in (("consent", "place"), ("choice", "entry, names")):
             for row in self._old.rows(
-                f"SELECT subscriber, words, at, {others} FROM {table} ORDER BY id"
+                f"SELECT id, subscriber, words, at, {others} FROM {table} ORDER BY id"
             ):
                 row |= {"subscriber": self._numbers[row["subscriber"]]}
                 if not self._db.value(
@@ -252,6 +254,8 @@ class _Taking:
                         WHERE subscriber = :subscriber AND words = :words AND at = :at""",
                     row,
                 ):
+                    if self._db.value(f"SELECT 1 FROM {table} WHERE id = :id", row):
+                        del row["id"]
                     _insert(self._db, table, row)
 
 

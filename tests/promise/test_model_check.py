@@ -277,8 +277,8 @@ MUTATIONS = {
         "UPDATE subscriber SET origin = 'file', gone = 1 WHERE id = ?",
     ),
     "a restored copy forgets what was agreed to since": (
-        "SELECT subscriber, words, at, place FROM consent ORDER BY id",
-        "SELECT subscriber, words, at, place FROM consent WHERE at = '' ORDER BY id",
+        "words, at, place FROM consent ORDER BY id",
+        "words, at, place FROM consent WHERE at = '' ORDER BY id",
     ),
     "maybe accepted is forgotten": (
         "maybe_accepted = GREATEST(maybe_accepted, :unknown)",

@@ -393,6 +393,19 @@ def test_a_digest_tells_of_the_same_changes_at_each_attempt(settled: House) -> N
     assert [one.words for one in last.told] == ["paused", "resumed"]
 
 
+def test_a_link_to_undo_a_change_that_is_no_longer_kept_undoes_no_later_one(
+    settled: House,
+) -> None:
+    note_choice(settled.database, 1, "paused", (), settled.now)
+    settled.record("Alpha", eprint(2))
+    settled.queue(at=settled.now + DAY)
+    settled.settle(Outcome.SENT)
+    told = settled.value("SELECT id FROM choice")
+    note_choice(settled.database, 1, "resumed", (), settled.now + 61 * DAY)
+    assert settled.database.column("SELECT words FROM choice") == ["resumed"]
+    assert settled.value("SELECT id FROM choice") > told
+
+
 def test_a_change_that_was_dated_long_ago_is_told_until_its_digest_was_sent(
     settled: House,
 ) -> None:

@@ -193,6 +193,17 @@ def test_what_the_operator_ended_since_does_not_come_back(away: TakenAway) -> No
     assert away.left() == set()
 
 
+def test_a_link_to_undo_a_change_goes_on_to_mean_that_change(away: TakenAway) -> None:
+    wishes = away.house.store.wishes
+    assert wishes.pause(2, MONDAY.date(), "", MONDAY + DAY, "paused")
+    assert wishes.leave(1, keyword("Beta"), MONDAY + DAY, "keywords left: Beta")
+    kept = "SELECT id FROM choice WHERE words = 'keywords left: Beta'"
+    number = away.house.value(kept)
+    away.house.store.personal.forget(BOB, MONDAY + DAY)
+    away.restored()
+    assert away.house.value(kept) == number
+
+
 def test_what_a_database_never_heard_of_was_not_taken_back_there(
     away: TakenAway, tmp_path: Path
 ) -> None:

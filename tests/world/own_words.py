@@ -126,6 +126,8 @@ class OwnWords:
         """In what words each agreed to what, in their order."""
         self.before: dict[str, Subscriber | frozenset[Taken]] = {}
         """What came to a reader, or had been taken away, before the last press on the page."""
+        self.undo_numbers: dict[str, int] = {}
+        """The number of that press in the link by which it is undone."""
         self.pressed: dict[str, datetime] = {}
         """When a reader of the file last took something away on the page, or back."""
         self.paragraphs = itertools.count()
@@ -223,8 +225,14 @@ class OwnWords:
         page = Choices(None, None, None, self.world.clock, _Readers(book))  # type: ignore[arg-type]
         page._do(store, known, form, "here")
         self.world.stats["pages"] += 1
+        self.undo_numbers[address] = self._last_choice(number)
         if address not in self.signed:
             self.pressed[address] = self.world.clock()
+
+    def _last_choice(self, number: int) -> int:
+        """The number of a reader's last change."""
+        last = "SELECT MAX(id) FROM choice WHERE subscriber = ?"
+        return self.world.database.number(last, [number])
 
     def _there(self) -> dict[str, str]:
         """The names that the file has at present."""
@@ -271,19 +279,22 @@ class OwnWords:
         """Let a reader undo the last press on the page, if nothing else came in between."""
         before, world = self.before.pop(address, None), self.world
         number = world.store.subscribers.number(address) or 0
-        last = world.store.choices.of(number, world.clock(), most=1)
-        made = world.database.number("SELECT MAX(id) FROM choice WHERE subscriber = ?", [number])
-        # What a wrong clock dated long ago is no longer kept, and an earlier change is.
-        if before is None or [each.id for each in last] != [made]:
+        if before is None:
+            return
+        press = self.undo_numbers[address]
+        if (last := self._last_choice(number)) != press:
+            raise world.broken(f"{address}'s change {press} is number {last} by now")
+        # What a wrong clock dated long ago is no longer kept.
+        if world.store.choices.one(number, press, world.clock()) is None:
             return
         if isinstance(before, Subscriber):
             there = self.missing.isdisjoint(keyword.name for keyword in before.keywords)
             if not there or address not in self.signed or world.store.signups.of(address) is None:
                 return
-            self._on_the_page(address, self.signed[address], button=f"undo:{last[0].id}")
+            self._on_the_page(address, self.signed[address], button=f"undo:{press}")
             self.signed[address] = replace(before, email=address)
         elif address in world.roster and address not in self.signed and self._is_the_files(number):
-            self._on_the_page(address, world.roster[address], button=f"undo:{last[0].id}")
+            self._on_the_page(address, world.roster[address], button=f"undo:{press}")
             self.taken[address] = set(before)
         world.stats["undone"] += 1
 
@@ -352,7 +363,7 @@ class OwnWords:
         world.people[world.people.index(old)] = new
         world.suppressed.discard(old)
         books = (world.roster, self.signed, world.mistaken, world.away_before, self.taken)
-        for book in (*books, self.agreed, self.before, self.pressed):
+        for book in (*books, self.agreed, self.before, self.undo_numbers, self.pressed):
             rename_in(book, old, new)
         if world.backup:
             world.backup.since.append((old, new))
