@@ -1012,7 +1012,9 @@ class Oracle:
         forgotten = self.world.forgotten
         present = {s.email: s for s in roster.subscribers if s.email not in forgotten}
         slips = {address for mistake in roster.mistakes for address in mistake.holds_back}
-        missing = {address for address, _ in self.subscriptions} - present.keys()
+        # Of whom only a restored copy has let in, it is known what they took away.
+        known = {address for address, _ in self.subscriptions} | self.world.own.taken.keys()
+        missing = known - present.keys()
         self.held_back = missing if "" in slips else missing & slips
         for (address, _query), subscription in self.subscriptions.items():
             if address in self.held_back:

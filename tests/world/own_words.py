@@ -279,7 +279,8 @@ class OwnWords:
         """Let a reader undo the last press on the page, if nothing else came in between."""
         before, world = self.before.pop(address, None), self.world
         number = world.store.subscribers.number(address) or 0
-        if before is None:
+        # Whoever has left has no number.
+        if before is None or not number:
             return
         press = self.undo_numbers[address]
         if (last := self._last_choice(number)) != press:
