@@ -14,7 +14,7 @@ from digest.system.signals import Stop
 from tests.world.worlds import DAY, MONDAY, World, eprint, reader
 
 pytestmark = pytest.mark.sqlite
-READERS = 6
+READERS = 4
 
 
 class Others(Stop):
@@ -70,12 +70,12 @@ def others_in(world: World) -> Others:
 async def test_whoever_else_writes_has_a_turn_between_all_steps_of_a_run(world: World) -> None:
     others = others_in(world)
     await world.cycle(MONDAY)
-    assert others.seen(0) >= {4, 2, 0}
+    assert others.seen(0) >= {2, 0}
     others = others_in(world)
     gone = eprint(1, version=2, updated=MONDAY + DAY, comment="This paper has been withdrawn")
     world.arxiv.announce("Alpha", gone)
     await world.cycle(MONDAY + DAY)
-    assert others.seen(1) >= {4, 2, 0}
+    assert others.seen(1) >= {2, 0}
     assert len(world.mails()) == 2 * READERS
     others = others_in(world)
     await world.cycle(MONDAY + KEPT + 2 * DAY)
