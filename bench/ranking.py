@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from itertools import combinations
+from itertools import accumulate, combinations
 from math import log, log2
 from pathlib import Path
 from random import Random
@@ -29,7 +29,7 @@ from typing import Any
 
 from digest.model import Paper
 from digest.ranking import Feed, LibraryText, Taste
-from digest.ranking.vectors import product, terms
+from digest.ranking.vectors import Vector, terms
 
 FEED = 1_000
 TOP = 10
@@ -152,30 +152,39 @@ def recent(reader: Reader, day: Day) -> Scores:
     feed = feed_of(day)
     newest_first = reader.texts[::-1]
     weights = [1 / (1 + log(rank + 1, 10)) for rank in range(len(newest_first))]
-    own: dict[str, float] = {}
-    for weight, text in zip(weights, newest_first, strict=True):
-        for term, value in feed.vector(text.title, text.abstract).items():
-            own[term] = own.get(term, 0.0) + weight * value
-    return [product(feed.vector(paper.title, paper.abstract), own) for paper in day.candidates]
+    vectors = [feed.paper(text.title, text.abstract) for text in newest_first]
+    own = feed.sum(vectors, weights)
+    return [feed.candidate(paper).along(own) for paper in day.candidates]
 
 
 def machine(reader: Reader, day: Day) -> Scores:
     """arxiv-sanity-lite's rule: a linear support vector machine, library against feed."""
-    from sklearn.feature_extraction import DictVectorizer
+    from scipy.sparse import csr_matrix
     from sklearn.svm import LinearSVC
 
     feed = feed_of(day)
-    own = [feed.vector(text.title, text.abstract) for text in reader.texts]
-    other = [feed.vector(paper.title, paper.abstract) for paper in day.fetched]
-    vectorizer = DictVectorizer()
-    rows = vectorizer.fit_transform([*own, *other])
-    # scikit-learn's machine takes no others, and newer versions of it make 64-bit ones.
-    rows.indices, rows.indptr = rows.indices.astype("int32"), rows.indptr.astype("int32")
+
+    def rows(vectors: Sequence[Vector]) -> Any:
+        """Their weights, a row for each and a column for each term of the feed."""
+        found = csr_matrix(
+            (
+                [weight for vector in vectors for weight in vector.weights],
+                [number for vector in vectors for number in vector.numbers],
+                [0, *accumulate(len(vector.numbers) for vector in vectors)],
+            ),
+            (len(vectors), len(feed.numbers)),
+        )
+        # scikit-learn's machine takes no others, and newer versions of it make 64-bit ones.
+        found.indices, found.indptr = found.indices.astype("int32"), found.indptr.astype("int32")
+        return found
+
+    own = [feed.paper(text.title, text.abstract) for text in reader.texts]
+    other = [feed.candidate(paper) for paper in day.fetched]
     fitted = LinearSVC(class_weight="balanced", C=0.1, dual=True, random_state=0).fit(
-        rows, [1] * len(own) + [0] * len(other)
+        rows([*own, *other]), [1] * len(own) + [0] * len(other)
     )
-    todays = [feed.vector(paper.title, paper.abstract) for paper in day.candidates]
-    return list(fitted.decision_function(vectorizer.transform(todays)))
+    todays = [feed.candidate(paper) for paper in day.candidates]
+    return list(fitted.decision_function(rows(todays)))
 
 
 def own_score(reader: Reader, day: Day) -> Scores:

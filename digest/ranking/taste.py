@@ -26,10 +26,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from heapq import nlargest
 from math import fsum, sqrt
-from operator import mul
 
 from digest.model import Paper
-from digest.ranking.vectors import Feed, Vector, Weighed, product
+from digest.ranking.vectors import Feed, Vector
 
 ENOUGH = 5
 """From so many papers on a taste is better than the order by keywords."""
@@ -78,28 +77,27 @@ class Taste:
         return cls(tuple(library), feed) if len(library) >= ENOUGH else None
 
     @cached_property
-    def _papers(self) -> Sequence[Weighed]:
+    def _papers(self) -> Sequence[Vector]:
         return [self.feed.paper(text.title, text.abstract) for text in self.texts]
 
     @cached_property
-    def _wanted(self) -> Vector:
+    def _wanted(self) -> Sequence[float]:
         """The weighted mean of the library."""
         size = len(self._papers)
-        mean = _sum(self._papers, [1 / size] * size)
-        weights = []
-        for paper in self._papers:
-            of_library = fsum(map(mul, paper.weights, map(mean.__getitem__, paper.terms)))
-            weights.append(1 / sqrt(max(of_library - paper.usual, 1 / size)))
+        mean = self.feed.sum(self._papers, [1 / size] * size)
+        weights = [
+            1 / sqrt(max(paper.along(mean) - paper.usual, 1 / size)) for paper in self._papers
+        ]
         whole = fsum(weights)
-        return _sum(self._papers, [weight / whole for weight in weights])
+        return self.feed.sum(self._papers, [weight / whole for weight in weights])
 
     def rank(self, candidates: Sequence[Paper]) -> list[Score]:
         """The scores of these papers, in the order given; each depends on which papers they are,
         not on their order.
         """
         known = [self.feed.candidate(paper) for paper in candidates]
-        wanted = [product(vector, self._wanted) for vector, _ in known]
-        usual = [often for _, often in known]
+        wanted = [vector.along(self._wanted) for vector in known]
+        usual = [vector.usual for vector in known]
         values = [want - often for want, often in zip(wanted, usual, strict=True)]
         deviation = _deviation(values)
         if not deviation:
@@ -116,18 +114,18 @@ class Taste:
         alike first.
         """
         # Looked up by term, so that a pair of papers costs what the two have in common.
-        having: dict[str, list[tuple[int, float]]] = {}
-        for number, candidate in enumerate(candidates):
-            for term, weight in self.feed.candidate(candidate)[0].items():
-                if term not in self.feed.common:
-                    having.setdefault(term, []).append((number, weight))
+        having: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
+        for place, paper in enumerate(candidates):
+            vector = self.feed.candidate(paper)
+            for number, weight in zip(vector.numbers, vector.weights, strict=True):
+                if number not in self.feed.common:
+                    having[number].append((place, weight))
         columns = []
-        for paper in self._papers:
+        for own in self._papers:
             column = [0.0] * len(candidates)
-            for term, weight in zip(paper.terms, paper.weights, strict=True):
-                if term in having:
-                    for number, other in having[term]:
-                        column[number] += weight * other
+            for number, weight in zip(own.numbers, own.weights, strict=True):
+                for place, other in having.get(number, ()):
+                    column[place] += weight * other
             columns.append(column)
         return [
             tuple(
@@ -137,15 +135,6 @@ class Taste:
             )
             for row in zip(*columns, strict=True)
         ]
-
-
-def _sum(papers: Sequence[Weighed], shares: Sequence[float]) -> Vector:
-    """The sum of papers' vectors, each with its share."""
-    sums: defaultdict[str, float] = defaultdict(float)
-    for paper, share in zip(papers, shares, strict=True):
-        for term, weight in zip(paper.terms, paper.weights, strict=True):
-            sums[term] += share * weight
-    return sums
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -4,7 +4,8 @@ A paper's terms are its words and the pairs of neighbouring words; the title cou
 A term that stands n times in it weighs (1 + ln n) times its inverse document frequency in the feed,
 and each vector has length one (Manning, Raghavan, Schütze: Introduction to Information Retrieval,
 2008, chapter 6). A plural counts as its singular (the S-stemmer of Harman: How effective is
-suffixing?, 1991).
+suffixing?, 1991). Terms that the feed lacks count for the length alone: nothing can be close by
+them to a paper that was fetched.
 """
 
 from __future__ import annotations
@@ -23,11 +24,8 @@ from digest.model import Paper
 
 TITLE_WEIGHT = 3
 _COMMON_SHARE = 0.1
-_OWNED = 5_000
+_OWNED = 8_000
 """So many papers of readers' are kept, in some thirty megabytes."""
-
-Vector = Mapping[str, float]
-"""Weights by term; what is not in it weighs nothing."""
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _FUNCTION_WORDS = frozenset(
@@ -49,7 +47,7 @@ def terms(title: str, abstract: str) -> Counter[str]:
 
 
 def _terms(text: str) -> list[str]:
-    words = [_singular(word) for word in _WORD.findall(text.lower())]
+    words = list(map(_singular, _WORD.findall(text.lower())))
     pairs = [f"{one} {other}" for one, other in pairwise(words) if one and other]
     return [word for word in words if word] + pairs
 
@@ -64,34 +62,39 @@ def _singular(word: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
-    """A paper's vector, term by term, and its product with the mean of the feed."""
+class Vector:
+    """A paper's weights by the numbers of its terms in the feed, and its product with the mean of
+    the feed.
+    """
 
-    terms: Sequence[str]
+    numbers: Sequence[int]
     weights: Sequence[float]
-    usual: float
+    usual: float = 0.0
+
+    def along(self, whole: Sequence[float]) -> float:
+        """The scalar product with a vector that has a weight for each term of the feed; the same
+        whatever the order of the terms.
+        """
+        return fsum(map(mul, self.weights, map(whole.__getitem__, self.numbers)))
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
-    """What the papers that were fetched lately have in common: how rare each term is, which are
-    `common` to a tenth of them, and their mean vector.
+    """What the papers that were fetched lately have in common: the `numbers` of their terms, how
+    rare each is, which are `common` to a tenth of the papers, and the papers' mean vector. Behind
+    the rarity of all terms stands that of one that the feed lacks.
 
     The vectors of candidates are kept with it, since readers of one day are sent the same papers: a
     day costs the day's papers once. Of what readers have, papers that several of them have are as
-    common; as texts and arrays, of which each takes a tenth of a vector's memory.
+    common.
     """
 
-    rarity: Mapping[str, float]
-    rarest: float
-    common: frozenset[str]
-    mean: Vector = field(default_factory=dict)
-    _candidates: dict[tuple[str, str], tuple[Vector, float]] = field(
-        default_factory=dict, repr=False
-    )
-    _owned: dict[tuple[str, str], tuple[str, array[float], float]] = field(
-        default_factory=dict, repr=False
-    )
+    numbers: Mapping[str, int]
+    rarity: Sequence[float]
+    common: frozenset[int]
+    mean: Sequence[float] = ()
+    _candidates: dict[tuple[str, str], Vector] = field(default_factory=dict, repr=False)
+    _owned: dict[tuple[str, str], Vector] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, papers: Sequence[Paper]) -> Feed:
@@ -99,57 +102,48 @@ class Feed:
         counts = [terms(paper.title, paper.abstract) for paper in papers]
         frequency = Counter(term for count in counts for term in count)
         rarest = log(len(papers) + 1) + 1
-        rarity = {term: rarest - log(found + 1) for term, found in frequency.items()}
         # Of a few papers nothing can be said to be common.
         least = _COMMON_SHARE * max(len(papers), 100)
-        common = {term for term, found in frequency.items() if found > least}
-        feed = cls(rarity, rarest, frozenset(common))
-        return replace(feed, mean=mean([feed._weighed(count) for count in counts]))
+        feed = cls(
+            {term: number for number, term in enumerate(frequency)},
+            [*(rarest - log(found + 1) for found in frequency.values()), rarest],
+            frozenset(n for n, found in enumerate(frequency.values()) if found > least),
+        )
+        vectors = [feed._vector(count) for count in counts]
+        return replace(feed, mean=feed.sum(vectors, [1 / len(papers) for _ in papers]))
 
-    def vector(self, title: str, abstract: str) -> Vector:
-        """The vector of a paper's text, of length one; empty where it has no term."""
-        return self._weighed(terms(title, abstract))
+    def sum(self, vectors: Sequence[Vector], shares: Sequence[float]) -> list[float]:
+        """The sum of vectors, each with its share: a weight for each term of the feed."""
+        sums = [0.0] * len(self.numbers)
+        for vector, share in zip(vectors, shares, strict=True):
+            for number, weight in zip(vector.numbers, vector.weights, strict=True):
+                sums[number] += share * weight
+        return sums
 
-    def paper(self, title: str, abstract: str) -> Weighed:
+    def paper(self, title: str, abstract: str) -> Vector:
         """A paper that a reader has, and others may have, too."""
-        text = (title, abstract)
-        if packed := self._owned.get(text):
-            terms, weights, usual = packed
-            return Weighed(terms.split("\n") if terms else [], weights, usual)
-        vector = self.vector(title, abstract)
-        weights, usual = array("d", vector.values()), product(vector, self.mean)
+        found = self._owned.get((title, abstract)) or self._vector(terms(title, abstract))
         if len(self._owned) < _OWNED:
-            self._owned[text] = "\n".join(vector), weights, usual
-        return Weighed(list(vector), weights, usual)
+            self._owned[title, abstract] = found
+        return found
 
-    def candidate(self, paper: Paper) -> tuple[Vector, float]:
-        """The vector of a paper that many readers may be sent, and its product with the mean."""
+    def candidate(self, paper: Paper) -> Vector:
+        """A paper that many readers may be sent."""
         text = (paper.title, paper.abstract)
         if text not in self._candidates:
-            vector = self.vector(*text)
-            self._candidates[text] = (vector, product(vector, self.mean))
+            self._candidates[text] = self._vector(terms(*text))
         return self._candidates[text]
 
-    def _weighed(self, counts: Mapping[str, int]) -> Vector:
-        known, rarest = self.rarity.get, self.rarest
+    def _vector(self, counts: Mapping[str, int]) -> Vector:
+        known, rarity = self.numbers.get, self.rarity
+        numbers = [known(term, -1) for term in counts]
         weights = [
-            known(term, rarest) if times == 1 else known(term, rarest) * (1 + log(times))
-            for term, times in counts.items()
+            rarity[number] if times == 1 else rarity[number] * (1 + log(times))
+            for number, times in zip(numbers, counts.values(), strict=True)
         ]
         length = hypot(*weights)
-        return dict(zip(counts, [weight / length for weight in weights], strict=True))
-
-
-def mean(vectors: Sequence[Vector]) -> Vector:
-    """The mean of vectors."""
-    sums: dict[str, float] = {}
-    for vector in vectors:
-        for term, weight in vector.items():
-            sums[term] = sums.get(term, 0.0) + weight
-    return {term: weight / len(vectors) for term, weight in sums.items()}
-
-
-def product(one: Vector, other: Vector) -> float:
-    """The scalar product of two vectors; the same whatever the order of their terms."""
-    both = one.keys() & other.keys()
-    return fsum(map(mul, map(one.__getitem__, both), map(other.__getitem__, both)))
+        vector = Vector(
+            array("I", [number for number in numbers if number >= 0]),
+            array("d", [w / length for n, w in zip(numbers, weights, strict=True) if n >= 0]),
+        )
+        return replace(vector, usual=vector.along(self.mean)) if self.mean else vector
