@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache, lru_cache
 from itertools import product
@@ -27,7 +27,7 @@ PLAIN = "unicode61 remove_diacritics 2"
 _STEMMED = f"porter {PLAIN}"
 _STEMMED_COLUMNS = ("title", "abstract")
 _AUTHORS = ("authors",)
-_PLAIN_COLUMNS = (*_STEMMED_COLUMNS, "comment", "journal_ref", *_AUTHORS)
+_OTHER_COLUMNS = ("comment", "journal_ref", *_AUTHORS)
 _COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cat": (),
     "ti": (("title",),),
@@ -65,16 +65,7 @@ class Matcher(AbstractContextManager["Matcher"]):
         self._papers = list(papers)
         self._answers: dict[Term, frozenset[str]] = {}
         self._database = sqlite3.connect(":memory:")
-        for table, tokenizer, columns in (
-            ("stemmed", _STEMMED, _STEMMED_COLUMNS),
-            ("plain", PLAIN, _PLAIN_COLUMNS),
-        ):
-            names, made = ", ".join(columns), _stemmed_texts if table == "stemmed" else texts
-            _make_index(self._database, table, names, tokenizer)
-            self._database.executemany(
-                f"INSERT INTO {table}(rowid, {names}) VALUES (?{', ?' * len(columns)})",
-                ((row, *made(paper)) for row, paper in enumerate(self._papers)),
-            )
+        self._indexes: set[str] = set()
 
     def match(self, node: Node) -> set[str]:
         """The base ids of the papers that a parsed query matches."""
@@ -115,7 +106,8 @@ class Matcher(AbstractContextManager["Matcher"]):
     def _in_index(self, columns: tuple[str, ...], term: Term) -> set[str]:
         """Ask FTS5 for a phrase."""
         stemmed = columns[0] in _STEMMED_COLUMNS and not term.prefix
-        table = "stemmed" if stemmed else "plain"
+        table = "stemmed" if stemmed else "written" if columns[0] in _STEMMED_COLUMNS else "other"
+        self._fill(table)
         if columns == _AUTHORS:
             phrases = names_sought(term)
         else:
@@ -125,6 +117,19 @@ class Matcher(AbstractContextManager["Matcher"]):
             (in_columns(columns, phrases, prefix=term.prefix),),
         )
         return {self._papers[row].id for (row,) in rows}
+
+    def _fill(self, table: str) -> None:
+        """Make an index when it is asked for the first time; most queries ask few of them."""
+        if table in self._indexes:
+            return
+        tokenizer, columns, made = _INDEXES[table]
+        names = ", ".join(columns)
+        _make_index(self._database, table, names, tokenizer)
+        self._database.executemany(
+            f"INSERT INTO {table}(rowid, {names}) VALUES (?{', ?' * len(columns)})",
+            ((row, *made(paper)) for row, paper in enumerate(self._papers)),
+        )
+        self._indexes.add(table)
 
     def _in_categories(self, term: Term) -> set[str]:
         named = term.text + "*" * term.prefix
@@ -197,12 +202,27 @@ def _stemmed_texts(paper: Paper) -> tuple[str, ...]:
 
 
 def texts(paper: Paper) -> tuple[str, ...]:
-    """A paper's columns as they are written. A name stands there twice and with its initial after
-    it: all its orders in one phrase.
-    """
-    plain = (paper.title, paper.abstract, paper.comment, paper.journal_ref)
+    """A paper's title, abstract, comment, journal reference and authors as they are written."""
+    return (*_written_texts(paper), *_other_texts(paper))
+
+
+def _written_texts(paper: Paper) -> tuple[str, ...]:
+    return (as_written(paper.title), as_written(paper.abstract))
+
+
+def _other_texts(paper: Paper) -> tuple[str, ...]:
+    """A name stands there twice and with its initial after it: all its orders in one phrase."""
     authors = _BETWEEN_AUTHORS.join(f"{name} {name} {name.strip()[:1]}" for name in paper.authors)
+    plain = (paper.comment, paper.journal_ref)
     return (*map(as_written, plain), whole_names(searchable(authors)))
+
+
+_INDEXES: dict[str, tuple[str, tuple[str, ...], Callable[[Paper], tuple[str, ...]]]] = {
+    "stemmed": (_STEMMED, _STEMMED_COLUMNS, _stemmed_texts),
+    "written": (PLAIN, _STEMMED_COLUMNS, _written_texts),
+    "other": (PLAIN, _OTHER_COLUMNS, _other_texts),
+}
+"""The indexes: how words are cut there, their columns, and how a paper's are made."""
 
 
 def in_columns(columns: Iterable[str], phrases: Iterable[str], *, prefix: bool) -> str:

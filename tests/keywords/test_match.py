@@ -305,7 +305,7 @@ def test_a_sqlite_without_full_text_search_is_named(monkeypatch: pytest.MonkeyPa
     connect = partial(sqlite3.connect, factory=Without)
     monkeypatch.setattr("digest.keywords.match.sqlite3.connect", connect)
     with pytest.raises(ConfigError, match=r"cannot search texts .*: use a Python whose SQLite has"):
-        Matcher([])
+        Matcher([]).match(parse("zebra"))
 
 
 @pytest.mark.heavy
