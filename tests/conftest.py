@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -30,11 +31,16 @@ settings.load_profile("steady")
 statements.watch()
 templates.copy_new_databases()
 templates.share_certificates()
+templates.wait_for_no_disk()
+templates.read_entries_once()
 _complaints: set[str] = set()
 """What is wrong with the store's statements that ran in the tests."""
 
 CORE = frozenset({"rules", "keywords", "store"})
 """The rooms whose tests are quick, and say most of whether a change is right: `pytest -m core`."""
+
+HEAVY = "\npytestmark = pytest.mark.heavy\n"
+"""How a file of tests says that it is heavy as a whole."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +49,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(root).parts[0] in CORE and not item.get_closest_marker("heavy"):
             item.add_marker("core")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the files alone that are heavy as a whole, and import what takes seconds, where no such
+    test runs."""
+    if config.option.markexpr == "not heavy" and collection_path.suffix == ".py":
+        return HEAVY in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was collected stays: nobody need look again and again whether it is rubbish."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection(session: pytest.Session) -> None:
@@ -55,6 +75,8 @@ def pytest_collection(session: pytest.Session) -> None:
         files = sorted(root.rglob("test_*.py"))
         begin = len(files) * int(worker["workerid"][2:]) // worker["workercount"]
         for file in files[begin:] + files[:begin]:
+            if pytest_ignore_collect(file, session.config):
+                continue
             with suppress(Exception, pytest.skip.Exception):  # which the collection tells
                 import_module(".".join(file.relative_to(root.parent).with_suffix("").parts))
 

@@ -8,12 +8,10 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp_types import CallToolResult, TextContent
 
 from digest.cli.besides.mcp_answers import (
     MOST_CHARACTERS,
@@ -23,13 +21,16 @@ from digest.cli.besides.mcp_answers import (
     text_within,
     told,
 )
-from digest.cli.besides.mcp_server import Tools
 from digest.errors import DigestError, StoreError
 from digest.setup.settings import load_settings
 from digest.store import open_store, open_to_look
 from tests.world.samples import ADA, item, sample_digest
 from tests.world.shell import run_main
 from tests.world.worlds import eprint
+
+if TYPE_CHECKING:  # the SDK takes seconds to import, in each process that collects the tests
+    from mcp import Client
+    from mcp_types import CallToolResult
 
 ADDRESS = "ada@example.org"
 
@@ -42,6 +43,8 @@ def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 @asynccontextmanager
 async def assistant(home: Path) -> AsyncIterator[Client]:
+    from mcp import Client, StdioServerParameters
+
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "digest", "mcp", "--home", str(home)]
     )
@@ -50,6 +53,8 @@ async def assistant(home: Path) -> AsyncIterator[Client]:
 
 
 def text_of(result: CallToolResult) -> str:
+    from mcp_types import TextContent
+
     (content,) = result.content
     assert isinstance(content, TextContent)
     return content.text
@@ -154,6 +159,8 @@ def test_papers_of_before_the_runs_on_record_are_none_of_the_last_days(home: Pat
     with open_store(home / "digest.db") as store:
         store._database.write("UPDATE seen SET run = NULL")
         store._database.write("UPDATE paper SET published = '2020-01-01T00:00:00Z'")
+    from digest.cli.besides.mcp_server import Tools
+
     tools = Tools(load_settings({}, {"DIGEST_HOME": str(home)}, home))
     assert tools.papers(since="2026-11-01").papers == []
     assert tools.papers(since="2019-12-01").papers

@@ -19,6 +19,7 @@ from digest.store import open_store, rehearsal_store, schema
 from digest.store.bodies import Bodies
 from digest.store.database import Database
 from digest.store.rows import pack
+from tests.world import templates
 from tests.world.older import BEFORE
 from tests.world.worlds import hashes
 
@@ -102,7 +103,10 @@ def test_a_new_file_is_made_only_where_that_is_wanted(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_every_commit_is_on_the_disk_before_the_work_goes_on(path: Path) -> None:
+def test_every_commit_is_on_the_disk_before_the_work_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "_prepare", templates.PREPARE)
     with closing(Database.open(path)) as database:
         assert database.value("PRAGMA journal_mode") == "wal"
         assert database.value("PRAGMA synchronous") == 2
