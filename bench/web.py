@@ -95,6 +95,9 @@ def prepare(home: Path, papers: int) -> dict[Purpose, list[str]]:
         entry = json.dumps({"keywords": ["subject1", "all:diffusion"]})
         for n in range(SIGNED_UP):
             store.signups.sign_up(SignUp(f"s{n}@example.org", entry, ("subject1",)), now)
+        # The server would make it meanwhile.
+        while store.search.step([keyword.query for keyword in keywords]):
+            pass
         return tokens_of(store)
 
 

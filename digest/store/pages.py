@@ -5,7 +5,7 @@ as history.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +18,8 @@ from digest.store.rows import from_text, loads, stored
 
 _LINKS = "page_links"
 _SHOWN = "page_shows"
+AT_ONCE = 200
+"""Papers that are read in one question, where there may be many."""
 MOVED = timedelta(days=7)
 """Whoever moves here within this time after the page's last update gets all that came after it."""
 
@@ -56,18 +58,22 @@ class Pages(Concern):
             ]
         return tuple(found[:limit])
 
-    def latest(self, since: datetime, most: int) -> list[Paper]:
+    def latest(self, since: datetime, most: int) -> Iterator[Paper]:
         """The papers on record that were submitted since then, the newest first, `most` of them;
-        those whose abstract is no longer kept are older.
+        those whose abstract is no longer kept are older. A few are read at a time.
         """
         ids = self._db.column(
-            """SELECT id FROM paper WHERE updated >= :since AND abstract <> ''
-                   AND published >= :since
-               ORDER BY updated DESC LIMIT :most""",
+            """SELECT id FROM (
+                   SELECT id, published FROM paper WHERE updated >= :since AND abstract <> ''
+                       AND published >= :since
+                   ORDER BY updated DESC LIMIT :most) newest
+               ORDER BY published DESC, id DESC""",
             {"since": since, "most": most},
         )
-        papers = load_papers(self._db, ids).values()
-        return sorted(papers, key=lambda paper: (paper.published, paper.id), reverse=True)
+        for first in range(0, len(ids), AT_ONCE):
+            some = ids[first : first + AT_ONCE]
+            papers = load_papers(self._db, some)
+            yield from (papers[each] for each in some if each in papers)
 
     def note_shown(self, queries: Sequence[str], limit: int, within: Sequence[str]) -> None:
         """Remember what the page shows: so many papers of each of these queries, as `recent` gives

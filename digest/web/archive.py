@@ -22,7 +22,7 @@ from digest.web.pages import Pages
 from digest.web.public import Public, PublicFile
 from digest.web.search import ADDRESSES, Search
 
-KEPT = 6_000_000
+KEPT = 3_000_000
 """Octets of pages that are kept, made, as long as they are current."""
 LOOKED = 10.0
 """Seconds for which a page that is kept holds, whatever is written that brings no paper: a run that

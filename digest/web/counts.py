@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,13 +25,13 @@ EXAMPLES = 3
 @dataclass(frozen=True, slots=True)
 class Count:
     """A keyword as it was written, how it is read, and how many papers it would have brought, with
-    the newest; or its mistake.
+    the titles of the newest; or its mistake.
     """
 
     text: str
     reading: tuple[str, ...] = ()
     papers: int = 0
-    newest: tuple[Paper, ...] = ()
+    newest: tuple[str, ...] = ()
     fault: Fault | None = None
 
 
@@ -42,7 +42,7 @@ class Counts:
 
     def __init__(self) -> None:
         self._matcher: Matcher | None = None
-        self._papers: list[Paper] = []
+        self._titles: dict[str, str] = {}
         self._made: object = None
 
     def of(
@@ -73,8 +73,15 @@ class Counts:
             return
         if self._matcher is not None:
             self._matcher.close()
-        self._papers = store.pages.latest(now - SPAN, MOST)
-        self._matcher, self._made = Matcher(self._papers), made
+        self._titles = {}
+        papers = self._noted(store.pages.latest(now - SPAN, MOST))
+        self._matcher, self._made = Matcher(papers), made
+
+    def _noted(self, papers: Iterable[Paper]) -> Iterator[Paper]:
+        """Papers, of which the titles are kept in their order."""
+        for paper in papers:
+            self._titles[paper.id] = paper.title
+            yield paper
 
     def _count(self, book: Book, text: str) -> Count:
         assert self._matcher is not None
@@ -89,8 +96,8 @@ class Counts:
             found |= self._matcher.match(node)
             is_query = keyword.rule is Rule.QUERY
             words += reading(node, stems) if is_query else [describe(keyword)]
-        papers = [paper for paper in self._papers if paper.id in found]
-        return Count(text, tuple(words), len(papers), tuple(papers[:EXAMPLES]))
+        titles = [title for paper, title in self._titles.items() if paper in found]
+        return Count(text, tuple(words), len(titles), tuple(titles[:EXAMPLES]))
 
 
 def _meant(book: Book, text: str) -> tuple[Keyword, ...]:

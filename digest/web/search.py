@@ -31,8 +31,8 @@ PAUSE = 0.05
 """Seconds between two of its steps, in which others can write."""
 OFTEN = 60.0
 """Seconds after which the server looks whether anything has come that is not in the index."""
-COUNTED = 100
-"""Steps after which it is counted how far they came: that takes as long as two of them."""
+COUNTED = 20
+"""Steps after which it is counted how far they came, which takes as long as one of them at most."""
 NOT_READY = "The search is being made ready{}. Please try again in a minute."
 SO_FAR = ": so far {} % of what came here is in its index"
 TOO_MUCH = (
