@@ -62,14 +62,13 @@ class Pages(Concern):
         """The papers on record that were submitted since then, the newest first, `most` of them;
         those whose abstract is no longer kept are older. A few are read at a time.
         """
-        ids = self._db.column(
-            """SELECT id FROM (
-                   SELECT id, published FROM paper WHERE updated >= :since AND abstract <> ''
-                       AND published >= :since
-                   ORDER BY updated DESC LIMIT :most) newest
-               ORDER BY published DESC, id DESC""",
+        found = self._db.column(
+            """SELECT published || ' ' || id FROM paper WHERE updated >= :since AND abstract <> ''
+                   AND published >= :since
+               ORDER BY updated DESC LIMIT :most""",
             {"since": since, "most": most},
         )
+        ids = [row.rpartition(" ")[2] for row in sorted(found, reverse=True)]
         for first in range(0, len(ids), AT_ONCE):
             some = ids[first : first + AT_ONCE]
             papers = load_papers(self._db, some)

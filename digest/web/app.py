@@ -56,6 +56,7 @@ class Site:
     reading: DatabaseThread
     search: Search
     file: PublicFile
+    readers: Readers
     clock: Callable[[], datetime] = machine_now
 
 
@@ -72,7 +73,14 @@ def open_site(settings: Settings, store: Store) -> Iterator[Site]:
         closing(DatabaseThread(settings.db)) as searching,
     ):
         search = Search(pages, searching)
-        yield Site(settings, pages, signer, database, reading, search, file)
+        readers = Readers(settings)
+        yield Site(settings, pages, signer, database, reading, search, file, readers)
+
+
+async def prepare(site: Site) -> None:
+    """Do before anybody asks what takes long the first time, and keep the search's index up."""
+    await site.readers.begin()
+    await site.search.follow(site.file)
 
 
 def make_app(site: Site) -> Gateway:
@@ -105,7 +113,7 @@ def make_app(site: Site) -> Gateway:
 
 def _for_readers(site: Site) -> Iterator[Route]:
     """Where people sign up, change what comes, and follow the links that they asked for."""
-    readers, counts = Readers(site.settings), Counts()
+    readers, counts = site.readers, Counts()
     pages, database, signer, clock = site.pages, site.database, site.signer, site.clock
     yield from Choices(pages, database, signer, clock, readers, counts).routes
     yield from Undoing(pages, database, signer, clock, readers).routes

@@ -5,9 +5,10 @@ themselves say.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from digest.errors import TryLaterError
+from digest.errors import DigestError, TryLaterError
 from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.model import Origin, Roster, SignUp, Subscriber, Wish
 from digest.setup.settings import Settings
@@ -53,6 +54,11 @@ class Readers:
         self._book: Book | None = None
         self._served: dict[str, Subscriber] = {}
         self._reading: asyncio.Future[Book] | None = None
+
+    async def begin(self) -> None:
+        """Begin to read the file before anybody asks; who asks hears what is wrong with it."""
+        with suppress(DigestError):
+            await self.look()
 
     async def look(self) -> None:
         """Read the file where it has changed, beside the database's thread: a large one takes

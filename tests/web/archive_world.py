@@ -20,6 +20,7 @@ from digest.web.database_thread import DatabaseThread
 from digest.web.gateway import Gateway
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
+from digest.web.readers import Readers
 from digest.web.search import Search
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint
 
@@ -79,7 +80,8 @@ def make_gateway(
     file.look()
     pages, reading = Pages(), library or database
     search = Search(pages, database)
-    return make_app(Site(found, pages, make_signer(store), database, reading, search, file))
+    signer, readers = make_signer(store), Readers(found)
+    return make_app(Site(found, pages, signer, database, reading, search, file, readers))
 
 
 @contextlib.asynccontextmanager

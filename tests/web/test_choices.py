@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from digest.errors import ConfigError
 from digest.mail.reader_tokens import Purpose
+from digest.setup.settings import survey_settings
 from digest.store import Store
 from digest.subscribers.book import Book, fields_of
 from digest.subscribers.load import follow_file
@@ -214,6 +216,24 @@ async def test_while_a_large_file_is_read_who_leaves_is_heard(
     read.set()
     monkeypatch.setattr(readers, "SECONDS", 20)
     assert (await side.ask(choices)).status_code == 200
+
+
+async def test_the_file_is_read_before_anybody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "subscribers.yaml"
+    file.write_text("keywords: [")
+    settings = survey_settings({"DIGEST_HOME": str(tmp_path)}, {}, tmp_path).settings
+    monkeypatch.setattr(readers, "SECONDS", 20)
+    asking = readers.Readers(settings)
+    await asking.begin()
+    with pytest.raises(ConfigError):
+        await asking.look()
+    file.write_text("keywords: [RL]\n")
+    await asking.begin()
+    monkeypatch.setattr(readers, "follow_file", None)
+    await asking.look()
+    assert [keyword.name for keyword in asking.book().roster.keywords] == ["RL"]
 
 
 @pytest.mark.heavy

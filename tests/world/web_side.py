@@ -21,6 +21,7 @@ from digest.web.database_thread import DatabaseThread
 from digest.web.forms import STAMP, stamp
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
+from digest.web.readers import Readers
 from digest.web.search import Search
 from tests.world.worlds import HOUR, World, text
 
@@ -46,10 +47,11 @@ class WebSide(World):
             base_url=BASE,
         )
         file, pages = PublicFile(settings), Pages()
-        search = Search(pages, database)
+        search, readers = Search(pages, database), Readers(settings)
         site = Site(
-            settings, pages, self.signer, database, database, search, file, lambda: self.now
-        )
+            settings, pages, self.signer, database, database, search, file, readers,
+            lambda: self.now,
+        )  # fmt: skip
         self.app = make_app(site)
 
     @property

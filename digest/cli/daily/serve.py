@@ -58,7 +58,7 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
     host, port = _address(listen)
     settings = context.settings
     require_web()
-    from digest.web.app import make_app, open_site
+    from digest.web.app import make_app, open_site, prepare
     from digest.web.server import make_server, serve_until
 
     if not settings.base_url:
@@ -83,11 +83,11 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
 
                 watch = make_watch(site.reading, front.answers, site.clock)
                 serving.append(serve_until(make_server(watch), beside, stop))
-            indexing = asyncio.create_task(site.search.follow(site.file))
+            preparing = asyncio.create_task(prepare(site))
             try:
                 await asyncio.gather(*serving)
             finally:
-                indexing.cancel()
+                preparing.cancel()
 
         yield answer
 
