@@ -1015,7 +1015,9 @@ class Oracle:
         # Of whom only a restored copy has let in, it is known what they took away.
         known = {address for address, _ in self.subscriptions} | self.world.own.taken.keys()
         missing = known - present.keys()
-        self.held_back = missing if "" in slips else missing & slips
+        # Who signed up after the roster was read is not the file's.
+        of_file = missing - self.world.own.signed.keys() if "" in slips else set()
+        self.held_back = of_file | missing & slips
         for (address, _query), subscription in self.subscriptions.items():
             if address in self.held_back:
                 continue
