@@ -44,6 +44,7 @@ from digest.model.readers import (
     SignUp,
     Standing,
     Subscriber,
+    Summary,
     Weekly,
     Wish,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "Standing",
     "State",
     "Subscriber",
+    "Summary",
     "Tally",
     "Told",
     "Weekly",

@@ -32,7 +32,8 @@ class Item:
     not known), and `old_title` what the title was, where that changed. `announced` is the day of
     its announcement, as arXiv's lists date it, in a digest that covers several. `listed`: arXiv's
     search lists it for these keywords, and by this program's own reading it matches none.
-    `close_to`: the one of the reader's own papers for which it stands high.
+    `close_to`: the one of the reader's own papers for which it stands high. `summary`: what a model
+    says of it, "" where nothing.
     """
 
     paper: Paper
@@ -43,6 +44,7 @@ class Item:
     announced: date | None = None
     listed: bool = False
     close_to: CloseTo | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class Digest:
     what they say, and all others as titles. A `notice` is what the operator tells all readers.
     With `feedback` each paper has a line for its reader alone. `attach`: the mail brings the papers
     as a file. The `tally` says how its papers and those that are not in it add up; readers who
-    share a body share that, too.
+    share a body share that, too. `model` is the one by which papers' summaries are, and `language`
+    the tag of theirs, "" where no paper has one.
     """
 
     date: LocalDate
@@ -134,6 +137,8 @@ class Digest:
     feedback: bool = False
     attach: Attach = Attach.NONE
     tally: Tally | None = None
+    model: str = ""
+    language: str = ""
 
     @property
     def papers(self) -> int:

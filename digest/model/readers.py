@@ -96,6 +96,16 @@ class Attach(StrEnum):
     RIS = "ris"
 
 
+class Summary(StrEnum):
+    """What a model writes of each paper, in a sentence or two, for readers who want that: a summary
+    of the abstract, a translation of its key sentence, or nothing.
+    """
+
+    NONE = "none"
+    TLDR = "tldr"
+    TRANSLATE = "translate"
+
+
 class Origin(StrEnum):
     """Who says what a reader wants: the subscribers file, or the reader, on the web."""
 
@@ -152,6 +162,7 @@ class Subscriber:
     say, and all others as titles (None: all with what they say). `items_of_library` names what the
     reader has: files in the home folder, and papers of arXiv's. With `feedback` each paper in their
     mails has a way to say: more like this. `attach`: their mails bring the papers as a file.
+    `summary`: what a model says of each paper, in the `language`, a BCP 47 tag ("": English).
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
     by strangers. What `wishes` name the reader took away from what the file says.
     """
@@ -179,6 +190,8 @@ class Subscriber:
     items_of_library: tuple[str, ...] = ()
     feedback: bool = False
     attach: Attach = Attach.NONE
+    summary: Summary = Summary.NONE
+    language: str = ""
     channel: Channel = Channel.MAIL
     target: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)

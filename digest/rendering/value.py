@@ -67,9 +67,11 @@ def impersonal(text: str) -> str:
     named = json.loads(text)
     asks = named.pop("feedback", False)
     items = [item for _, items in named.get("sections", ()) for item in items]
-    personal = [item for item in items if item[_CLOSE_TO:]]
+    personal = [item for item in items if any(item[_CLOSE_TO : _CLOSE_TO + 1])]
     for item in personal:
-        del item[_CLOSE_TO:]
+        item[_CLOSE_TO] = None
+        while item[-1] is None:
+            item.pop()
     return json.dumps(named, separators=(",", ":")) if personal or asks else text
 
 

@@ -29,10 +29,12 @@ from digest.rules.calendar import announcement_of, served_between
 NEW_VERSIONS = "New versions"
 ALSO_LISTED = "arXiv's search also lists"
 LIKELIEST = "Likeliest first"
+ENGLISH = "en"
+"""The language of summaries where a reader names none (BCP 47)."""
 
 SHAPING = (
     "keywords days at timezone max_papers quiet_days order abstracts layout format authors"
-    " categories subject_prefix top feedback attach channel"
+    " categories subject_prefix top feedback attach summary language channel"
 ).split()
 """The fields of a reader by which the digest of the same papers is another one; by all others
 nobody's digest differs. `days`, `at` and `quiet_days` are told to a new reader, and by the first
@@ -47,7 +49,7 @@ class Extras:
     the next can come; `skipped` papers were left out on the return from an absence; `quiet` tells
     why nothing came; `silences` are keywords that have matched nothing for long, `unanswered` those
     for which arXiv has not answered yet; `notice` is the operator's; the `tally` says how the
-    papers add up.
+    papers add up; the papers' summaries, if they have any, are by the `model`.
     """
 
     welcome: bool = False
@@ -60,6 +62,7 @@ class Extras:
     unanswered: tuple[str, ...] = ()
     notice: str = ""
     tally: Tally | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def compose(
     # docs/decisions.md, “The announcement of a paper is computed from its dates”.
     if len(covered) > 1:
         items = [replace(item, announced=_announced(item, covered)) for item in items]
+    summarized = any(item.summary for item in items)
     rhythm = Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days)
     return Digest(
         date=now.astimezone(zone).date(),
@@ -135,6 +139,8 @@ def compose(
         feedback=subscriber.feedback,
         attach=subscriber.attach,
         tally=extras.tally,
+        model=extras.model if summarized else "",
+        language=(subscriber.language or ENGLISH) if summarized else "",
     )
 
 

@@ -18,6 +18,7 @@ from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS
 from digest.subscribers.guesses import nearest, probably_meant
 from digest.subscribers.identity import clashing, read_identity, refuse_several
+from digest.subscribers.languages import refuse_untranslatable
 from digest.subscribers.problems import Entry, Problem, SubscribersFileError
 from digest.subscribers.public import SECTION as PUBLIC
 from digest.subscribers.public import read_public
@@ -329,6 +330,7 @@ class Checked:
         misnamed = len(problems) > before
         values = self.options({n: field for n, field in fields.items() if n not in ADDRESSES})
         refuse_several(fields, addresses)
+        refuse_untranslatable(fields, values, node)
         for name in addresses:
             place = fields[name]
             values |= read_identity(self.report, name, fields, values)

@@ -11,10 +11,8 @@ from datetime import date, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from digest.errors import QueryError, UsageError, one_line
-from digest.keywords.grammar import parse
-from digest.keywords.tokens import Term
-from digest.model import Abstracts, Attach, Format, Layout, Order, Revisions, Weekly
+from digest.errors import QueryError, UsageError
+from digest.model import Abstracts, Attach, Format, Layout, Order, Revisions, Summary, Weekly
 from digest.subscribers.addresses import (
     read_apprise,
     read_email,
@@ -22,14 +20,15 @@ from digest.subscribers.addresses import (
     read_secret,
     read_webhook,
 )
+from digest.subscribers.authors import read_author, read_category
 from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
+from digest.subscribers.languages import meant_language, read_language
 from digest.subscribers.quoting import quote
 from digest.subscribers.values import WrongValueError, fits, split
 
 # The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer.
 MAX_PAPERS = 2000
 MAX_NAME = 200
-MAX_AUTHOR = 100
 # Characters that may stand before each subject, which has 78 in all.
 MAX_PREFIX = 30
 MAX_LIBRARY_ITEM = 500
@@ -189,24 +188,10 @@ def _schedule_flag(text: str) -> Value:
     return text if text in SCHEDULES else [Weekly(day).value for day in _days(text) or [""]]
 
 
-def _author(text: str) -> str:
-    name = one_line(text)
-    if len(name) > MAX_AUTHOR or not name.isprintable() or not any(map(str.isalpha, name)):
-        raise ValueError(text)
-    return name
-
-
-def _category(text: str) -> str:
-    term = parse(f"cat:{text}")
-    if not isinstance(term, Term) or term.phrase:
-        raise ValueError(text)
-    return f"{term.text}{'*' if term.prefix else ''}"
-
-
 def _categories(name: str) -> Field:
     """A field that lists categories."""
     return Field(
-        _category,
+        read_category,
         one=f"one of {name}",
         cleared="[]",
         mistake="{!r} is no category: write one such as cs.LG, or cs.* for all of cs",
@@ -324,7 +309,7 @@ FIELDS = {
     "top": _papers("top", optional=True, cleared="null"),
     "format": _choice("format", "a format", {form.value: form for form in MAIL_FORMATS}),
     "authors": Field(
-        _author,
+        read_author,
         one="one of authors",
         cleared="[]",
         mistake="{!r} is no author's name: write one as arXiv does, such as Ada Lovelace",
@@ -348,6 +333,18 @@ FIELDS = {
     ),
     "attach": _choice(
         "attach", "a kind of file", {kind.value: kind for kind in Attach}, cleared='"none"'
+    ),
+    "summary": _choice(
+        "summary", "a kind of summary", {kind.value: kind for kind in Summary}, cleared='"none"'
+    ),
+    "language": Field(
+        read_language,
+        mistake="{!r} is no language: write a tag such as de, pt-BR or zh-Hans",
+        meant=meant_language,
+        typed=True,
+        cleared="en",
+        kind="a language",
+        remedy="write a tag such as de, pt-BR or zh-Hans",
     ),
     "library": Field(
         _printable(MAX_LIBRARY_ITEM),
