@@ -162,7 +162,7 @@ class Subscriber:
     say, and all others as titles (None: all with what they say). `items_of_library` names what the
     reader has: files in the home folder, and papers of arXiv's. With `feedback` each paper in their
     mails has a way to say: more like this. `attach`: their mails bring the papers as a file.
-    `summary`: what a model says of each paper, in the `language`, a BCP 47 tag ("": English).
+    `summary`: what a model says of each paper, in the `language`, a BCP 47 tag.
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
     by strangers. What `wishes` name the reader took away from what the file says.
     """
@@ -191,7 +191,7 @@ class Subscriber:
     feedback: bool = False
     attach: Attach = Attach.NONE
     summary: Summary = Summary.NONE
-    language: str = ""
+    language: str = "en"
     channel: Channel = Channel.MAIL
     target: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)

@@ -29,8 +29,6 @@ from digest.rules.calendar import announcement_of, served_between
 NEW_VERSIONS = "New versions"
 ALSO_LISTED = "arXiv's search also lists"
 LIKELIEST = "Likeliest first"
-ENGLISH = "en"
-"""The language of summaries where a reader names none (BCP 47)."""
 
 SHAPING = (
     "keywords days at timezone max_papers quiet_days order abstracts layout format authors"
@@ -109,7 +107,6 @@ def compose(
     # docs/decisions.md, “The announcement of a paper is computed from its dates”.
     if len(covered) > 1:
         items = [replace(item, announced=_announced(item, covered)) for item in items]
-    summarized = any(item.summary for item in items)
     rhythm = Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days)
     return Digest(
         date=now.astimezone(zone).date(),
@@ -139,9 +136,17 @@ def compose(
         feedback=subscriber.feedback,
         attach=subscriber.attach,
         tally=extras.tally,
-        model=extras.model if summarized else "",
-        language=(subscriber.language or ENGLISH) if summarized else "",
+        **_summarized(items, subscriber, extras),
     )
+
+
+def _summarized(items: Iterable[Item], subscriber: Subscriber, extras: Extras) -> dict[str, str]:
+    """By which model and in which language summaries are; nothing where no paper has one, so that
+    the digest is then the same as without a model.
+    """
+    if not any(item.summary for item in items):
+        return {}
+    return {"model": extras.model, "language": subscriber.language}
 
 
 def _announced_days(previous: datetime, now: datetime) -> frozenset[date]:

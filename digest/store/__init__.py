@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from digest.model import Channel
+from digest.rules.channels import RULES
 from digest.store.ageing import Ageing
 from digest.store.alarms import Alarms
 from digest.store.archive import Archive
@@ -43,6 +44,7 @@ from digest.store.runs import Runs
 from digest.store.search import Search
 from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
+from digest.store.summaries import Summaries
 from digest.store.suppressions import Suppressions
 from digest.store.windows import Windows
 from digest.store.withdrawals import Withdrawals
@@ -83,8 +85,12 @@ class Store:
         self.pages = Pages(database)
         self.personal = Personal(database)
         self.preferences = Preferences(database)
+        self.summaries = Summaries(database)
         # Of each channel; `relay` is the mail server's.
-        self.relays = {channel: Relay(database, channel) for channel in Channel}
+        self.relays = {
+            channel: Relay(database, channel.value, guesses=RULES[channel].guesses)
+            for channel in Channel
+        }
         self.relay = self.relays[Channel.MAIL]
         self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relays)
 

@@ -3,7 +3,8 @@ transaction of its own, once a day.
 
 After KEPT what was sent to whom is a few bytes in the ledger of long ago (store/ledger.py), and the
 delivery goes with its Message-ID, subject and body, and the words of servers. The abstract of a
-paper that nobody looks at any more goes a year after it came.
+paper that nobody looks at any more goes a year after it came, and what a model said of one a year
+after it was said.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from digest.store.papers import load_papers
 from digest.store.rows import NOT_CARRIED_STATES, OPEN_STATES, from_text, loads, stored
 from digest.store.runs import KEPT as RUNS_KEPT
 from digest.store.runs import delete_some_runs
+from digest.store.summaries import drop_summaries
 from digest.store.words import note_change
 from digest.times import to_text
 
@@ -213,11 +215,18 @@ def _drop_abstracts(database: Database, now: datetime, place: Place) -> Place:
     return [rows[-1]["updated"], rows[-1]["id"]] if len(rows) == STEP else None
 
 
+def _drop_summaries(database: Database, now: datetime, place: Place) -> Place:
+    """Let old summaries go."""
+    gone = drop_summaries(database, now - ABSTRACTS_KEPT, STEP)
+    return (place or 0) + gone if gone == STEP else None
+
+
 _PARTS: tuple[Callable[[Database, datetime, Place], Place], ...] = (
     _age_deliveries,
     _drop_records,
     _drop_runs,
     _drop_abstracts,
+    _drop_summaries,
 )
 """A day's work. Each does one step from a place on, in an open transaction, and says where the next
 one goes on, None where nothing is left."""

@@ -264,6 +264,7 @@ _STAMPS = (
     ("subscriber", "opened_at"),
     ("subscriber", "since"),
     ("subscription", "ended_at"),
+    ("summary", "at"),
     ("suppression", "since"),
     ("wish", "at"),
 )

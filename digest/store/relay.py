@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.model import Channel, Outcome, Receipt
+from digest.model import Outcome, Receipt
 from digest.rules.bounces import Fault, bare_words, fault_of
-from digest.rules.channels import RULES, RateLimit
+from digest.rules.channels import RateLimit
 from digest.store.database import Concern, Database
 from digest.store.readers import count_readers
 from digest.store.rows import columns_of, from_text
@@ -55,16 +55,15 @@ class RelayState:
 
 
 class Relay(Concern):
-    """The breaker of one channel, and the count of what left by it.
+    """The breaker of one channel, and the count of what left by it. `guesses`: see ChannelRules.
 
     It trips when the server cannot be used, and lets a single message try after each rest; the
     first one that is taken closes it.
     """
 
-    def __init__(self, database: Database, channel: Channel) -> None:
+    def __init__(self, database: Database, name: str, *, guesses: bool) -> None:
         super().__init__(database)
-        self._name = channel.value
-        self._guesses = RULES[channel].guesses
+        self._name, self._guesses = name, guesses
 
     def state(self) -> RelayState:
         """How the server is, by all that is remembered."""

@@ -307,4 +307,22 @@ WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
     );
     CREATE INDEX findable_changed ON findable(seq) WHERE was IS NOT NULL;
     """,
+    # What models say of papers.
+    # `summary`: what a `model` said of a version of a paper, when it was told what is called
+    # `prompt`, or `why` there is nothing; `attempts` count those that failed for the paper's sake.
+    """
+    CREATE TABLE summary(
+        paper TEXT NOT NULL REFERENCES paper(id),
+        version INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        language TEXT NOT NULL,
+        text TEXT NOT NULL DEFAULT '',
+        why TEXT NOT NULL DEFAULT '',
+        attempts INTEGER NOT NULL DEFAULT 0,
+        at TEXT NOT NULL,
+        PRIMARY KEY(paper, version, model, prompt, language)
+    ) WITHOUT ROWID;
+    CREATE INDEX summary_at ON summary(at);
+    """,
 )

@@ -15,16 +15,18 @@ ENGLISH = "en"
 
 # language ["-" script] ["-" region] *("-" variant), as far as people write it (RFC 5646, 2.1).
 _TAG = re.compile(
-    r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?((?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)"
+    r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?"
+    r"((?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)"
 )
 # All of two letters (ISO 639-1); of three there are thousands.
 _KNOWN = frozenset(
-    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da"
-    " de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz"
-    " ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln"
-    " lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi"
-    " pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti"
-    " tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu".split()
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu"
+    " cv cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi"
+    " ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks"
+    " ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl"
+    " nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl"
+    " sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve"
+    " vi vo wa wo xh yi yo za zh zu".split()
 )
 _MEANT = {
     "arabic": "ar",
@@ -73,15 +75,15 @@ def meant_language(text: str) -> str:
 
 
 def is_english(tag: str) -> bool:
-    """Whether a tag ("": none) stands for English, whichever."""
-    return tag.partition("-")[0] in ("", ENGLISH)
+    """Whether a tag stands for English, whichever."""
+    return tag.partition("-")[0] == ENGLISH
 
 
 def refuse_untranslatable(
     own: Mapping[str, YamlNode], values: Mapping[str, Any], entry: YamlNode
 ) -> None:
     """Raise WrongValueError where a reader wants translations into the abstracts' own language."""
-    if values.get("summary") is Summary.TRANSLATE and is_english(values.get("language", "")):
+    if values.get("summary") is Summary.TRANSLATE and is_english(values.get("language", ENGLISH)):
         raise WrongValueError(
             "summary: translate needs a language: beside it, other than English, such as de",
             node=own.get("summary", own.get("language", entry)),

@@ -11,10 +11,10 @@ from ruamel.yaml import YAML
 from digest.model import Order, Rule, Subscriber, Weekly
 from digest.subscribers import SubscribersFileError
 from digest.subscribers.check import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
+from digest.subscribers.authors import MAX_AUTHOR
 from digest.subscribers.fields import (
     ADDRESSES,
     FIELDS,
-    MAX_AUTHOR,
     MAX_NAME,
     MAX_PAPERS,
     MAX_PREFIX,

@@ -119,6 +119,7 @@ ROWS = {
     "correction": 1_000,
     "findable": 300_000,
     "searched": 300,
+    "summary": 300_000,
 }
 """A service of some years: how many rows each table has."""
 DISTINCT = {
