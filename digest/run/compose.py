@@ -33,6 +33,7 @@ from digest.rules.schedule import (
 )
 from digest.run.bodies import Bodies
 from digest.run.fetch import unanswered
+from digest.run.summaries import summarized
 from digest.run.tastes import Tastes, ranks
 from digest.store import Store
 from digest.store.bodies import Content
@@ -60,7 +61,8 @@ class Occasion(Enum):
 @dataclass(frozen=True, slots=True)
 class Composer:
     """Composes digests; `contact` and `domain` are the sender's; `held` are the libraries that the
-    database does not keep, by readers' numbers.
+    database does not keep, by readers' numbers; `model` is the one whose summaries are shown ("":
+    none are).
     """
 
     store: Store
@@ -68,6 +70,7 @@ class Composer:
     contact: str
     domain: str
     held: Mapping[int, Sequence[LibraryPaper]] = field(default_factory=dict)
+    model: str = ""
 
     @property
     def bodies(self) -> Bodies:
@@ -302,12 +305,14 @@ class _Batch:
             unanswered=plan.unplaced,
             notice=self.composer.store.notices.text(self.now),
             tally=self._tally(plan, subscriber),
+            model=self.composer.model,
         )
-        papers = [item.paper for item in plan.items]
+        items = summarized(self.composer.store, plan.items, subscriber, self.composer.model)
+        papers = [item.paper for item in items]
         # Strangers may see a database that knows its readers by other names.
         is_private = not self.composer.store.naming.mark
         ranked = ranks(taste, papers, subscriber, named=is_private) if taste else None
-        return compose(plan.items, subscriber, now=self.now, extras=extras, ranks=ranked)
+        return compose(items, subscriber, now=self.now, extras=extras, ranks=ranked)
 
     def _tally(self, plan: DigestPlan, subscriber: Subscriber) -> Tally:
         """How the papers of a plan add up, with what arXiv answered since the digest before."""

@@ -22,6 +22,7 @@ from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due, unans
 from digest.run.letters import mail_letters
 from digest.run.libraries import Places, refresh
 from digest.run.session import Session
+from digest.run.summaries import Writer, summarize
 from digest.store import Store
 from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
@@ -35,7 +36,8 @@ the rests between."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts(Session):
     """The parts of a cycle: who gets what, whom it asks, and what makes and takes the mail.
-    `libraries`: where readers' libraries lie (None: none are read).
+    `libraries`: where readers' libraries lie (None: none are read); `writer`: who writes summaries
+    (None: nobody is asked).
     """
 
     roster: Roster
@@ -43,6 +45,7 @@ class Parts(Session):
     composer: Composer
     mailer: Mailer
     libraries: Places | None = None
+    writer: Writer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     asked = any(each.record.status != "skipped" for each in fetched)
     held = await refresh(parts, parts.sources.arxiv, parts.libraries, parts.roster, fetched=asked)
     composer = replace(parts.composer, held=held)
+    await summarize(parts, parts.writer, roster.subscribers if only is None else (only,))
     # Their next digest tells them.
     await parts.take(iter(store.withdrawals.step, False))
     composed = 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from digest.run.cycle import Parts, Summary
     from digest.run.deliver import Delivered, Mailer
     from digest.run.libraries import Places
+    from digest.run.summaries import Writer
     from digest.store import Store
     from digest.store.bodies import Content
 
@@ -82,6 +83,17 @@ def places_of(settings: Settings) -> Places:
     from digest.run.libraries import Places
 
     return Places(settings.home, Access(settings.zotero_api, settings.zotero_key))
+
+
+def writer_of(settings: Settings) -> Writer | None:
+    """Who writes summaries; None where no model is named."""
+    from digest.run.summaries import Writer
+    from digest.summaries.client import Endpoint
+
+    if not settings.llm_url:
+        return None
+    endpoint = Endpoint(settings.llm_url, settings.llm_model, settings.llm_key)
+    return Writer(endpoint, settings.llm_daily.requests, settings.llm_daily.tokens)
 
 
 def terms_of(settings: Settings) -> dict[Channel, Terms]:
@@ -165,7 +177,14 @@ async def open_parts(
             feeds, oai = make_feeds(settings, line), make_oai(settings, line)
             # Strangers may see a database that is kept in public: its bodies name no contact.
             contact = "" if settings.subscribers_yaml else mailer.sender.contact
-            composer = Composer(store, Renderer(settings.templates), contact, mailer.sender.domain)
+            writer = writer_of(settings)
+            composer = Composer(
+                store,
+                Renderer(settings.templates),
+                contact,
+                mailer.sender.domain,
+                model=writer.endpoint.model if writer else "",
+            )
             yield Parts(
                 store=store,
                 clock=clock,
@@ -174,6 +193,8 @@ async def open_parts(
                 composer=composer,
                 mailer=mailer,
                 libraries=places_of(settings),
+                # What is only looked at costs nothing.
+                writer=None if rehearsed else writer,
             )
             apply_naming(settings, store, roster)
     finally:

@@ -46,10 +46,12 @@ class Summaries(Concern):
         self.endpoint = Relay(database, "llm", guesses=True)
         self.tokens = Relay(database, "llm tokens", guesses=False)
 
-    def want(self, addresses: Sequence[str], manner: Manner, now: datetime) -> list[Paper]:
-        """The papers for which a model may still be asked: those that are new in the logs of these
-        readers, and that no digest of theirs has accounted for. Those that were asked for least
-        often come first, then those that came last.
+    def want(
+        self, addresses: Sequence[str], manner: Manner, now: datetime
+    ) -> list[tuple[Paper, int]]:
+        """The papers for which a model may still be asked, and how often: those that are new in the
+        logs of these readers, and that no digest of theirs has accounted for. Those that were asked
+        for least often come first, then those that came last.
 
         Each is noted, so that it can be told that it has no summary.
         """
@@ -67,7 +69,8 @@ class Summaries(Concern):
                 ],
             )
         papers = load_papers(self._db, [row["id"] for row in rows])
-        return [papers[row["id"]] for row in rows if (row["attempts"] or 0) < ATTEMPTS]
+        left = {row["id"]: ATTEMPTS - (row["attempts"] or 0) for row in rows}
+        return [(papers[paper], number) for paper, number in left.items() if number > 0]
 
     def keep(self, paper: Paper, manner: Manner, text: str, now: datetime) -> None:
         """Keep the summary of a paper."""

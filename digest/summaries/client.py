@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +29,8 @@ MAX_TOKENS = 400
 """Tokens of an answer: two sentences have at most 150, in some scripts twice as many."""
 MOST_TOKENS = 100_000
 """What an endpoint says that a request took is not believed beyond this."""
+LATE = "its turn has not come"
+"""Why a paper has no summary yet where nobody is to blame."""
 WORDS = 160
 """Characters of an endpoint's own words."""
 
@@ -91,7 +93,7 @@ class Client(AbstractAsyncContextManager["Client"]):
 
     async def ask(self, messages: Sequence[dict[str, str]], seconds: float = SECONDS) -> Answer:
         """Ask once. Raises EndpointError."""
-        with self._mended():
+        with self._mended(is_late=seconds < SECONDS):
             async with asyncio.timeout(min(seconds, SECONDS)):
                 try:
                     return await self._asked(messages)
@@ -122,8 +124,10 @@ class Client(AbstractAsyncContextManager["Client"]):
         return self._http
 
     @contextmanager
-    def _mended(self) -> Iterator[None]:
-        """Turn whatever goes wrong on the way into one EndpointError."""
+    def _mended(self, *, is_late: bool) -> Iterator[None]:
+        """Turn whatever goes wrong on the way into one EndpointError. `is_late`: it was given less
+        time than it is due.
+        """
         place = urlsplit(self.endpoint.url).hostname or "the endpoint"
         try:
             yield
@@ -131,6 +135,8 @@ class Client(AbstractAsyncContextManager["Client"]):
             words = re.sub(r"^\[Errno -?\d+\] ", "", one_line(str(error))) or type(error).__name__
             raise EndpointError(f"{place} cannot be reached ({words[:WORDS]})") from None
         except (TimeoutError, httpx.TimeoutException):
+            if is_late:
+                raise EndpointError(LATE, of_endpoint=False) from None
             raise EndpointError("no answer in time", of_paper=True) from None
         except httpx.HTTPError as error:
             words = f"the answer broke off ({type(error).__name__})"
@@ -145,9 +151,8 @@ class Client(AbstractAsyncContextManager["Client"]):
         if status == httpx.codes.OK:
             return
         said = masked(_words_of(body), [self.endpoint.key])
-        if status == httpx.codes.BAD_REQUEST and "max_completion_tokens" in said:
-            if self._limit_name == "max_tokens":
-                raise _OtherNameError
+        if self._limit_name == "max_tokens" and status == 400 and "max_completion_tokens" in said:
+            raise _OtherNameError
         words = f"HTTP {status}" + (f": {said}" if said else "")
         if status in (400, 413, 422):
             raise EndpointError(words, of_paper=True, of_endpoint=False)
@@ -216,7 +221,7 @@ def _pause(headers: httpx.Headers) -> timedelta | None:
     if re.fullmatch("[0-9]{1,9}", text):
         return timedelta(seconds=int(text))
     try:
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        now = parsedate_to_datetime(headers.get("date", ""))
         return max(parsedate_to_datetime(text) - now, timedelta(0))
     except (ValueError, TypeError, OverflowError):
         return None

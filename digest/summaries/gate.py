@@ -119,7 +119,7 @@ def _has_host(text: str, source: Source) -> bool:
 
 def _is_open(text: str) -> bool:
     """Whether a bracket is not closed, or a quotation."""
-    pairs = ("()", "“”", "«»")
+    pairs = (("(", ")"), ("“", "”"), ("«", "»"))
     return any(text.count(a) != text.count(b) for a, b in pairs) or text.count('"') % 2 == 1
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from digest.errors import ConfigError
 from digest.rules.channels import RateLimit
 from digest.setup.settings import read
+from digest.setup.settings.contradictions import contradictions
 from digest.setup.settings.found import refuse_foreign, refuse_foreign_files
-from digest.setup.settings.read import Written
+from digest.setup.settings.read import DAILY, Daily, Written
 from digest.setup.settings.table import (
     ARXIV_API,
     CREDENTIAL,
@@ -94,6 +95,10 @@ class Settings:
     private_targets: bool = False
     zotero_key: str = field(default="", repr=False)
     zotero_api: str = ZOTERO_API
+    llm_url: str = ""
+    llm_model: str = ""
+    llm_key: str = field(default="", repr=False)
+    llm_daily: Daily = DAILY
     unknown: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -113,6 +118,7 @@ class Settings:
             self.secret,
             self.github_token,
             self.zotero_key,
+            self.llm_key,
         )
         return tuple(filter(None, secrets))
 
@@ -176,7 +182,7 @@ def survey_settings(
     unknown = _unknown([*environ, *dotenv])
     variables = dotenv | {name: value for name, value in environ.items() if value}
     settings = Settings(home=home, **found, unknown=unknown, origins=origins, variables=variables)
-    for name, mistake in _contradictions(settings, mistakes):
+    for name, mistake in contradictions(settings, mistakes):
         mistakes.setdefault(name, mistake)
     in_dotenv = frozenset(name for name, value in dotenv.items() if value)
     return Survey(settings, values, mistakes, home / DOTENV, in_dotenv)
@@ -232,60 +238,6 @@ def _read(
             with _noted(name, mistakes):
                 found[setting.field] = setting.read(Written(name, values[name], home))
     return found
-
-
-def _contradictions(
-    settings: Settings, mistakes: Mapping[str, ConfigError]
-) -> Iterator[tuple[str, ConfigError]]:
-    """What is missing because of another setting, by variable."""
-    services = {"feeds": settings.arxiv_feeds, "oai": settings.arxiv_oai}
-    address = f"DIGEST_ARXIV_{settings.source.upper()}"
-    cases = (
-        (
-            settings.subscribers_yaml and not settings.secret,
-            "DIGEST_SECRET",
-            "DIGEST_SUBSCRIBERS_YAML is set, and DIGEST_SECRET is not: "
-            "readers' names are made with it",
-            "set it to a long random text, and never change it ('openssl rand -hex 32' makes one)",
-        ),
-        (
-            # An address that cannot be read is a mistake already.
-            not services.get(settings.source, "there") and address not in mistakes,
-            "DIGEST_SOURCE",
-            f"DIGEST_SOURCE is {settings.source}, and there is no address to ask",
-            f"set {address}",
-        ),
-        (
-            settings.mails_for_real and not settings.sender,
-            "DIGEST_FROM",
-            "DIGEST_FROM is not set, and mail needs a sender",
-            "set it, such as DIGEST_FROM='Daily Papers <papers@example.org>'",
-        ),
-    )
-    for applies, name, message, remedy in (*cases, *_for_sign_ups(settings, mistakes)):
-        if applies:
-            yield name, ConfigError(message, remedy=remedy)
-
-
-def _for_sign_ups(
-    settings: Settings, mistakes: Mapping[str, ConfigError]
-) -> tuple[tuple[object, str, str, str], ...]:
-    """What strangers who sign up need; as `_contradictions` has it."""
-    return (
-        (
-            settings.signup and not settings.base_url and "DIGEST_BASE_URL" not in mistakes,
-            "DIGEST_SIGNUP",
-            "DIGEST_SIGNUP is open, and DIGEST_BASE_URL is not set: no link could confirm an"
-            " address",
-            "set DIGEST_BASE_URL, or DIGEST_SIGNUP=closed",
-        ),
-        (
-            settings.signup and settings.subscribers_yaml,
-            "DIGEST_SIGNUP",
-            f"DIGEST_SIGNUP is open, and with {IN_PLACE} the database keeps no addresses",
-            "keep the readers in a file (DIGEST_SUBSCRIBERS), or set DIGEST_SIGNUP=closed",
-        ),
-    )
 
 
 def find_home(named: str, folder: Path) -> Path:

@@ -21,6 +21,8 @@ LONGEST_BOUNCE = 64 - 1 - LONGEST_TOKEN
 section 4.5.3.1.1)."""
 SHORTEST_SECRET = 16
 """Characters; a shorter one could be found by trying, and with it whose a reader's name is."""
+LONGEST_MODEL = 80
+"""Characters of a model's name."""
 PERIODS = {
     "s": 1,
     "sec": 1,
@@ -54,6 +56,18 @@ class Written:
         if self.text not in words:
             raise self.wrong(f"write {', '.join(words[:-1])} or {words[-1]}")
         return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """How much a model may be asked in a day: so often, and for so many tokens."""
+
+    requests: int
+    tokens: int
+
+
+DAILY = Daily(1000, 1_000_000)
+"""How much that is where nobody says otherwise."""
 
 
 def text(written: Written) -> str:
@@ -277,6 +291,24 @@ def seconds(written: Written) -> float:
     if not 0 <= pause <= 3600:  # also false for "nan", which float() reads
         raise written.wrong("write a number of seconds, 3 or more for arXiv itself")
     return pause
+
+
+def daily(written: Written) -> Daily:
+    """How much may be asked in a day, such as `500 requests, 200000 tokens`."""
+    found = re.fullmatch(
+        r"([0-9]{1,9})\s*requests?\s*[,;]\s*([0-9]{1,9})\s*tokens?", written.text.strip().lower()
+    )
+    if found is None:
+        raise written.wrong("write it as 1000 requests, 1000000 tokens")
+    return Daily(int(found[1]), int(found[2]))
+
+
+def model(written: Written) -> str:
+    """The name of a model, which stands beside what it says."""
+    name = written.text.strip()
+    if len(name) > LONGEST_MODEL or not name.isprintable():
+        raise written.wrong(f"write its name in one line of at most {LONGEST_MODEL} characters")
+    return name
 
 
 def rate(written: Written) -> tuple[RateLimit, ...]:

@@ -17,9 +17,10 @@ GITHUB_API = "https://api.github.com"
 ZOTERO_API = "https://api.zotero.org"
 IN_PLACE = "DIGEST_SUBSCRIBERS_YAML"
 """The setting that may stand in the place of the subscribers file."""
-CREDENTIAL, INBOX_CREDENTIAL, ZOTERO_CREDENTIAL = "mail-password", "inbox-password", "zotero-key"
-"""The names under which systemd hands over the passwords of SMTP and IMAP, and the key for Zotero
-(systemd.exec(5), LoadCredential)."""
+CREDENTIAL, INBOX_CREDENTIAL = "mail-password", "inbox-password"
+ZOTERO_CREDENTIAL, LLM_CREDENTIAL = "zotero-key", "llm-key"
+"""The names under which systemd hands over the passwords of SMTP and IMAP, and the keys for Zotero
+and for a model (systemd.exec(5), LoadCredential)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,30 @@ SETTINGS = (
         ZOTERO_API,
         "The address of Zotero's web API",
         read.url,
+    ),
+    Setting(
+        "DIGEST_LLM_URL",
+        "llm_url",
+        "",
+        "Where a language model is asked for summaries (OpenAI's chat form): https://HOST/v1",
+        read.url,
+    ),
+    Setting("DIGEST_LLM_MODEL", "llm_model", "", "The name of that model", read.model),
+    Setting(
+        "DIGEST_LLM_KEY",
+        "llm_key",
+        "",
+        "The key with which it is asked",
+        secret=True,
+        credential=LLM_CREDENTIAL,
+    ),
+    Setting("DIGEST_LLM_KEY_FILE", "", "", "A file that holds that key"),
+    Setting(
+        "DIGEST_LLM_DAILY",
+        "llm_daily",
+        "1000 requests, 1000000 tokens",
+        "How much it may be asked in a day",
+        read.daily,
     ),
     Setting(
         "DIGEST_TEMPLATES",
