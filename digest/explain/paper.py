@@ -10,6 +10,7 @@ from typing import Any
 from digest.explain.inquiry import Inquiry, keeps_mail, next_chance
 from digest.explain.missing import unknown_paper, why_not_recorded
 from digest.explain.ranking import explain_ranking
+from digest.explain.summary import explain_summary
 from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
@@ -83,6 +84,11 @@ class _Facts:
     def versions(self) -> list[int]:
         """The versions that the reader has had, or may yet have."""
         return [carried.version for _, carried in self.carried()] + [v for _, v in self.long_ago]
+
+    @property
+    def composed(self) -> datetime | None:
+        """When the last digest was made that has brought the paper, or may yet."""
+        return max((delivery.queued_at for delivery, _ in self.carried()), default=None)
 
     @property
     def first_seen(self) -> datetime | None:
@@ -176,6 +182,7 @@ def explain_paper(inquiry: Inquiry, name: PaperName, asked: Asked = Asked()) -> 
         ],
         "months": [{"month": f"{month:%Y-%m}", "version": v} for month, v in facts.long_ago],
         "ranking": _ranking(facts),
+        "summary": explain_summary(inquiry.store, inquiry.subscriber, paper, facts.composed),
         "verdict": verdict.code,
         "answer": verdict.text,
     }

@@ -104,4 +104,4 @@ def _paper(paper: PaperView, markup: _Markup) -> Iterator[str]:
     yield f"• {markup.link(markup.inert(paper.title) + badges, paper.url)}"
     if not paper.brief:
         yield markup.inert(" · ".join(filter(None, (paper.byline, paper.categories))))
-        yield from filter(None, [markup.inert(paper.sentence)])
+        yield from filter(None, [markup.inert(paper.told)])

@@ -66,7 +66,9 @@ class PaperView:
     digest.
 
     `sentence` is the one of its abstract that says most, and `passing` says that a keyword is only
-    mentioned in it; both only where the digest has a glance. `besides`: arXiv's search only lists
+    mentioned in it; both only where the digest has a glance. Where a model says what the paper is
+    about, that is the `sentence`, with a glance or without, `by` names the model, and `language` is
+    the text's, as a BCP 47 tag. `besides`: arXiv's search only lists
     it. `brief`: nothing is said of it but its title, badges and labels. `close_to`: one of the
     reader's own papers; its `url` is empty where no address of it is known. The `…_hits` are the
     pieces of a text that a keyword matched; `pdf` and `html` are empty where there is none. `mark`
@@ -102,6 +104,8 @@ class PaperView:
     brief: bool = False
     mark: str = ""
     place: str = ""
+    by: str = ""
+    language: str = ""
 
     @property
     def anchor(self) -> str:
@@ -112,6 +116,11 @@ class PaperView:
     def glance(self) -> str:
         """What a link to its place in the glance can name."""
         return f"g{self.place or self.number}"
+
+    @property
+    def told(self) -> str:
+        """The sentence, and who says so where it is not the authors."""
+        return f"{self.sentence} (in short, by {self.by})" if self.by else self.sentence
 
     @property
     def leads(self) -> bool:
@@ -155,13 +164,15 @@ class Manner:
         digest = self.digest
         sought = [term for name in item.keywords for term in self.terms.get(name.casefold(), ())]
         of_reader = (digest.authors, digest.timezone, digest.abstract_length)
-        return Look(tuple(sought), *of_reader, self.mixed, self.glance)
+        said = (digest.model, digest.language) if item.summary else ("", "")
+        return Look(tuple(sought), *of_reader, self.mixed, self.glance, *said)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """All by which one paper looks otherwise in another digest, but for its labels, its place and
-    what is one reader's own. `sought` is what those of the keywords look for that it matches.
+    what is one reader's own. `sought` is what those of the keywords look for that it matches;
+    `model` and `language` are those of its summary.
     """
 
     sought: tuple[Term, ...]
@@ -170,6 +181,8 @@ class Look:
     length: Abstracts
     mixed: bool
     glance: bool
+    model: str
+    language: str
 
 
 def paper_view(item: Item, manner: Manner) -> PaperView:
@@ -199,8 +212,10 @@ def _shared_view(item: Item, look: Look) -> PaperView:
     title_hits, abstract_hits = find(title, sought, TITLE), find(whole, sought, ABSTRACT)
     sentence = key_sentence(whole, title) if look.glance else ""
     sentence_hits = _within(whole, sentence, abstract_hits)
+    summary = printable_line(item.summary)
     is_news = item.kind is not Kind.REVISED and not item.listed
     is_named = bool(title_hits) or any(author.named for author in shown)
+    # By the authors' own sentence: what a model says changes no paper's place.
     is_mentioned = not is_named and not sentence_hits and _is_mentioned(whole, abstract_hits)
     return PaperView(
         id=paper.id,
@@ -226,10 +241,12 @@ def _shared_view(item: Item, look: Look) -> PaperView:
         abstract_hits=abstract_hits,
         changed=_changed(item),
         besides=item.listed,
-        sentence=sentence,
-        sentence_hits=sentence_hits,
+        sentence=summary or sentence,
+        sentence_hits=find(summary, sought, ABSTRACT) if summary else sentence_hits,
         passing=look.glance and is_news and is_mentioned,
         close_to=None,
+        by=printable_line(look.model, NAME_LENGTH) if summary else "",
+        language=look.language,
     )
 
 

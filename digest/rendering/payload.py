@@ -43,7 +43,7 @@ def render_payload(digest: Digest) -> Payload:
         ],
         "keywords": [{"name": each.name, "query": each.query} for each in digest.keywords],
         "sections": [
-            {"title": section.title, "papers": [_paper(item) for item in section.items]}
+            {"title": section.title, "papers": [_paper(item, digest) for item in section.items]}
             for section in digest.sections
         ],
         "receipt": receipt(digest),
@@ -52,7 +52,7 @@ def render_payload(digest: Digest) -> Payload:
     return Payload(title, json.dumps(data, separators=(",", ":")).encode("ascii"))
 
 
-def _paper(item: Item) -> dict[str, Any]:
+def _paper(item: Item, digest: Digest) -> dict[str, Any]:
     """One paper: `readable_title` has its TeX as Unicode, all else is as arXiv serves it."""
     paper = item.paper
     return {
@@ -73,4 +73,12 @@ def _paper(item: Item) -> dict[str, Any]:
         "kind": str(item.kind),
         "keywords": list(item.keywords),
         "announced": item.announced.isoformat() if item.announced else None,
+        "summary": _summary(item, digest),
     }
+
+
+def _summary(item: Item, digest: Digest) -> dict[str, str] | None:
+    """What a model says of a paper, and which."""
+    if not item.summary:
+        return None
+    return {"text": item.summary, "by": digest.model, "language": digest.language}

@@ -30,11 +30,14 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of a summary: the `text`, "" where there is none, and `why`, by which `model`."""
+    """What came of a summary, and when: the `text`, "" where there is none, and `why`, by which
+    `model`.
+    """
 
     model: str
     text: str
     why: str
+    at: datetime
 
 
 class Summaries(Concern):
@@ -111,9 +114,20 @@ class Summaries(Concern):
         """What came last of a paper's summary; None where nobody wanted one."""
         return self._db.first(
             Told,
-            """SELECT model, text, why FROM summary WHERE paper = ? AND version = ?
+            """SELECT model, text, why, at FROM summary WHERE paper = ? AND version = ?
                    AND prompt = ? AND language = ? ORDER BY at DESC, model LIMIT 1""",
             [paper, version, prompt, language],
+        )
+
+    def new_since(self, addresses: Sequence[str], moment: datetime) -> int:
+        """How many papers runs found new for these readers since a moment."""
+        return self._db.number(
+            """SELECT COUNT(DISTINCT m.paper) FROM subscriber r
+               JOIN subscription s ON s.subscriber = r.id
+               JOIN seen m ON m.query = s.query JOIN run n ON n.id = m.run
+               WHERE lower(r.address) IN many(?) AND n.started_at >= ?
+                   AND m.kind IN ('new', 'late') AND m.listed = 0""",
+            [[address.lower() for address in addresses], moment],
         )
 
     def since(self, moment: datetime) -> tuple[int, Counter[str]]:

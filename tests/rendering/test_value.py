@@ -104,6 +104,8 @@ def digests(draw: st.DrawFn) -> Digest:
         feedback=draw(st.booleans()),
         attach=draw(st.sampled_from(Attach)),
         tally=draw(st.none() | tallies),
+        model=draw(st.text(max_size=20)),
+        language=draw(st.sampled_from(["", "en", "zh-Hans"])),
     )
 
 
@@ -186,4 +188,4 @@ def test_no_text_brings_down_who_reads_it(text: str) -> None:
 
 def test_all_that_a_digest_has_is_drawn_by_these_tests() -> None:
     """A field that is added shall be among those of `digests`."""
-    assert len(fields(Digest)) == 27, "add the new field to digests() too"
+    assert len(fields(Digest)) == 29, "add the new field to digests() too"

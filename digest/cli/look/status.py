@@ -32,6 +32,7 @@ from digest.cli.look.outbox import leaves_at, openings, server_words
 from digest.cli.look.status_held_back import held_back_readers
 from digest.cli.look.status_readers import last_receipt, trouble_of, why_none_today
 from digest.cli.look.status_sources import report_sources, tell_sources
+from digest.cli.look.status_summaries import summary_lines
 from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords import quarantine_advice
 from digest.keywords.words import counted
@@ -128,6 +129,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "outbox": {state.value: number for state, number in counts if state in COUNTED},
         "waiting": _waiting(store, openings(store, terms_of(settings), now)),
         "mistakes": mistakes_json(roster.mistakes),
+        "summaries": list(summary_lines(store, settings, roster, now)),
         "libraries": list(doubtful_libraries(store, roster, settings.home)),
         "wishes": sum(len(one.wishes) for one in roster.subscribers),
         "subscribers": [
@@ -285,6 +287,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
             ),
         ),
         ("Libraries", *shortened(report["libraries"], "'digest status --json'")),
+        ("Summaries", *report["summaries"]),
         ("Last run", *_run_lines(report["run"], said)),
         ("arXiv", f"nothing last evening ({silent}); {announced}" if silent else announced),
         (

@@ -193,7 +193,23 @@ def _paper_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
         ("Keywords", *keywords),
         ("Digests", *(digests or ["none with this paper"])),
         ("Ranked", *ranking_texts(report["ranking"])),
+        ("Summary", *_summary_texts(report["summary"])),
     ]
+
+
+def _summary_texts(summary: dict[str, Any] | None) -> Iterator[str]:
+    """What a model says of a paper, or why it says nothing."""
+    if summary is None:
+        return
+    by = f"by {summary['by']}: " if summary["by"] else ""
+    if summary["text"]:
+        yield f"{by}“{summary['text']}”"
+    if summary["why"]:
+        yield (
+            f"none in the digest: {summary['why']}"
+            if summary["text"]
+            else (f"none {by}{summary['why']}" if by else summary["why"])
+        )
 
 
 def _keyword_texts(keyword: dict[str, Any]) -> Iterator[str]:

@@ -77,6 +77,8 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "subject_prefix": reader.subject_prefix,
         "feedback": reader.feedback,
         "attach": str(reader.attach),
+        "summary": str(reader.summary),
+        "language": reader.language,
         "library": list(reader.items_of_library),
     }
 

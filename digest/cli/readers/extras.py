@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from digest.model import Abstracts, Attach, Format, Layout, Revisions, Subscriber
+from digest.model import Abstracts, Attach, Format, Layout, Revisions, Subscriber, Summary
 
 
 def extra_lines(reader: Subscriber) -> Iterator[str]:
@@ -23,6 +23,8 @@ def extra_lines(reader: Subscriber) -> Iterator[str]:
         f"subjects begin with {reader.subject_prefix}": reader.subject_prefix,
         "asked what they like": reader.feedback,
         f"with its papers as a file ({reader.attach})": reader.attach is not Attach.NONE,
+        f"with summaries by a model, in {reader.language}": reader.summary is Summary.TLDR,
+        f"with key sentences in {reader.language}, by a model": reader.summary is Summary.TRANSLATE,
     }
     if said := ", ".join(text for text, wanted in extras.items() if wanted):
         yield f"  {said}"

@@ -28,7 +28,7 @@ from digest.cli.readers.own_words import (
     together,
 )
 from digest.errors import ConfigError, DigestError, UsageError
-from digest.model import Abstracts, Attach, Channel, Layout, Order, Rule, Subscriber, Wish
+from digest.model import Abstracts, Attach, Channel, Layout, Order, Rule, Subscriber, Summary, Wish
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import LIKES_NOT_KEPT, subscribers_file
 from digest.store.suppressions import Suppression
@@ -175,6 +175,12 @@ def _words(values: Iterable[str]) -> list[str]:
     type=Clearable(_words(Attach)),
     help="A file with the papers comes with each mail; '' or none: no file.",
 )
+@click.option(
+    "--summary",
+    type=Clearable(_words(Summary)),
+    help="What a model says of each paper; '' or none: nothing.",
+)
+@click.option("--language", metavar="TAG", help="The language of that, such as de or pt-BR.")
 @json_option
 @pass_context
 def subscribe(

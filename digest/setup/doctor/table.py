@@ -36,6 +36,7 @@ from digest.setup.doctor.returns import (
     check_repositories,
 )
 from digest.setup.doctor.settings import all_mistakes, check_settings
+from digest.setup.doctor.summaries import check_summaries, wants_summaries
 from digest.setup.doctor.webhooks import check_webhooks
 from digest.setup.exposure import in_workflow, read_unexposed_roster
 from digest.setup.settings import Settings, Survey
@@ -140,6 +141,12 @@ def remote_checks(
             lambda: check_zotero(s),
             ("DIGEST_ZOTERO_API", "DIGEST_ZOTERO_KEY"),
             wanted=zotero_items(s),
+        ),
+        Check(
+            "summaries",
+            lambda: check_summaries(s, clock()),
+            ("DIGEST_LLM_",),
+            wanted=wants_summaries(s),
         ),
         Check("mail", lambda: mail.check_mail(s), MAIL, wanted=probe_mail),
         Check("issues", lambda: check_repositories(s)),
