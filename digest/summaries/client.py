@@ -25,7 +25,7 @@ BODY_LIMIT = 500_000
 """Bytes of an answer; two sentences with all that comes with them have some thousand."""
 SECONDS = 30.0
 """For one whole answer."""
-MAX_TOKENS = 400
+MAX_TOKENS = 300
 """Tokens of an answer: two sentences have at most 150, in some scripts twice as many."""
 MOST_TOKENS = 100_000
 """What an endpoint says that a request took is not believed beyond this."""

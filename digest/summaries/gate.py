@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from digest.rendering.texts import UNPRINTABLE, sentences
-from digest.summaries.prompt import Source, language_name
+from digest.summaries.prompt import Source, language_name, told
 
 LONGEST, SHORTEST = 450, 12
 """Characters of a summary; twelve are a sentence in Chinese."""
 SENTENCES = 2
-SHARE = 0.6
+SHARE = 0.7
 """So much of a summary's content words are the paper's, where both are in English."""
+RUN = 4
+"""Words of the prompt in a row that an answer may not have."""
 OWN_WORDS = 4
 """So many content words that the title has not are in a summary; with fewer it is the title."""
 
@@ -91,30 +93,44 @@ def _fault_of_form(text: str, source: Source) -> str:
         return "a sentence that is cut"
     if len(sentences(text)) > SENTENCES:
         return "more than two sentences"
+    if _echoes(text, source):
+        return "what the model was told"
     return ""
 
 
 def _fault_of_facts(text: str, source: Source) -> str:
     """What an answer says that the paper does not, or does not say that it should."""
-    told = f"{source.title} {source.abstract}"
+    known = f"{source.title} {source.abstract}"
     is_english = source.language.partition("-")[0] == "en"
-    if unknown := next(_unknown_numbers(text, told, words=is_english), ""):
+    if unknown := next(_unknown_numbers(text, known, words=is_english), ""):
         return f"a number that the paper does not have ({unknown})"
-    if unknown := next(_unknown_acronyms(text, told), ""):
+    if unknown := next(_unknown_acronyms(text, known), ""):
         return f"an acronym, or what it stands for, that the paper does not have ({unknown})"
     if source.title and source.title.casefold() in text.casefold():
         return "the title again"
     if is_english:
-        said, known = stems(text), stems(told)
+        said = stems(text)
         if len(said - stems(source.title)) < OWN_WORDS:
             return "the title again"
-        if len(said & known) < SHARE * len(said):
+        if len(said & stems(known)) < SHARE * len(said):
             return "hardly in the abstract's words"
     return ""
 
 
 def _has_host(text: str, source: Source) -> bool:
     return any(found[0] not in source.abstract for found in _HOST.finditer(text))
+
+
+def _echoes(text: str, source: Source) -> bool:
+    """Whether words in a row are those of the prompt."""
+    prompt = " ".join(told(source.wanted, source.language))
+    return bool(_runs(text) & _runs(prompt) - _runs(f"{source.title} {source.abstract}"))
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    """All words of a text that stand in a row, so many at a time."""
+    words = _TOKEN.findall(text.casefold())
+    return {tuple(words[start : start + RUN]) for start in range(len(words) - RUN + 1)}
 
 
 def _is_open(text: str) -> bool:

@@ -57,6 +57,7 @@ items = st.builds(
     days,
     st.booleans(),
     st.none() | st.builds(CloseTo, texts, texts),
+    st.text(max_size=20),
 )  # fmt: skip
 rhythms = st.builds(
     Rhythm,

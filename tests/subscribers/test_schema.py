@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from digest.model import Order, Rule, Subscriber, Weekly
 from digest.subscribers import SubscribersFileError
-from digest.subscribers.check import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
 from digest.subscribers.authors import MAX_AUTHOR
+from digest.subscribers.check import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
 from digest.subscribers.fields import (
     ADDRESSES,
     FIELDS,

@@ -1,4 +1,4 @@
-"""The part of `digest status` about summaries: how many papers have one, and why others have none."""
+"""The part of `digest status` about summaries: how many papers have one, and why others do not."""
 
 from __future__ import annotations
 

@@ -188,9 +188,9 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
 
     The fields are name, schedule, at, timezone, revisions, max_papers, exclude, within, quiet_days,
     order, paused_until, abstracts, layout, top, format, authors, categories, subject_prefix,
-    feedback, attach, summary and language, written as in the subscribers file; several days, queries or names stand
-    between commas. A field set to nothing or to 'none' is cleared: the reader then has none, or
-    the usual one ('abstracts=none' means none).
+    feedback, attach, summary and language, written as in the subscribers file; several days,
+    queries or names stand between commas. A field set to nothing or to 'none' is cleared: the
+    reader then has none, or the usual one ('abstracts=none' means none).
     """
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
@@ -333,8 +333,8 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     the columns: email, and any of keywords (several between semicolons), name, schedule, at,
     timezone, revisions, max_papers, exclude, within, quiet_days, order, paused_until, abstracts,
     layout, top, format, authors, categories, subject_prefix, feedback, attach, summary, language.
-    An empty cell changes nothing, 'none' clears. All rows are taken over at once, or none where one is
-    wrong; to repeat it does no harm.
+    An empty cell changes nothing, 'none' clears. All rows are taken over at once, or none where
+    one is wrong; to repeat it does no harm.
     """
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
