@@ -128,7 +128,7 @@ class Client(AbstractAsyncContextManager["Client"]):
         """Turn whatever goes wrong on the way into one EndpointError. `is_late`: it was given less
         time than it is due.
         """
-        place = urlsplit(self.endpoint.url).hostname or "the endpoint"
+        place = _host_of(self.endpoint.url)
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
@@ -161,6 +161,13 @@ class Client(AbstractAsyncContextManager["Client"]):
             rest = _pause(response.headers)
             raise EndpointError(words, of_paper=status == 500, rest=rest)
         raise EndpointError(words, permanent=True)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "the endpoint"
+    except ValueError:
+        return "the endpoint"
 
 
 class _OtherNameError(Exception):

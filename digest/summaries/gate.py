@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"\d+(?:[.,'’]\d+)*")
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹₀-₉]+")
 _GROUPED = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 _SEPARATOR = re.compile(r"[.,'’]")
-_ACRONYM = re.compile(r"[^\W\d_]*[A-Z][^\W_]*[A-Z][^\W_]*")
+_ACRONYM = re.compile("[A-Za-z]*[A-Z][A-Za-z0-9]*[A-Z][A-Za-z0-9]*")
 _BRACKET = re.compile(r"\(([^()]{2,80})\)")
 _NUMERALS = {
     word: str(number)
@@ -219,20 +219,21 @@ def _expansions(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _makes(words: list[str], acronym: str) -> bool:
-    """Whether an acronym is made of the first letters of words."""
+    """Whether an acronym is made of the first letters of words, the small ones with or without."""
     if len(words) < 2 or words[0].casefold() in _SMALL:
         return False
-    begins = "".join(word[0].casefold() for word in words if word.casefold() not in _SMALL)
-    return begins == _singular(acronym).casefold()
+    return _singular(acronym).casefold() in _begins(words)
 
 
-def _spells(tokens: list[str], letters: str) -> bool:
+def _begins(words: list[str]) -> tuple[str, str]:
+    """The first letters of words, and those of the ones that carry meaning."""
+    weighty = (word for word in words if word.casefold() not in _SMALL)
+    return "".join(w[0].casefold() for w in words), "".join(w[0].casefold() for w in weighty)
+
+
+def _spells(words: list[str], letters: str) -> bool:
     """Whether words in a row begin with these letters; of two letters that would say little."""
-    if len(letters) < 3:
-        return False
-    begins = "".join(token[0].casefold() for token in tokens)
-    weighty = "".join(t[0].casefold() for t in tokens if t.casefold() not in _SMALL)
-    return letters in begins or letters in weighty
+    return len(letters) > 2 and any(letters in begins for begins in _begins(words))
 
 
 def _folded(word: str) -> str:

@@ -22,7 +22,8 @@ class Request:
 @dataclass(frozen=True)
 class Answer:
     """What goes back: `status`, headers and body; `then`: `close` as HTTP has it, `reset` without
-    an answer, `hang` without one either until the server stops, `garbage` in place of HTTP."""
+    an answer, `hang` without one either until the server stops, `garbage` in place of HTTP, `drip` a
+    byte now and then."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -71,11 +72,17 @@ class HttpServer:
             await self.stopped.wait()
         if answer.then == "garbage":
             writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
-        if answer.then != "close":
+        if answer.then not in ("close", "drip"):
             return
         lines = {"Content-Length": str(len(answer.body)), "Connection": "close"} | answer.headers
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        writer.write(f"HTTP/1.1 {answer.status} Said\r\n{head}\r\n".encode() + answer.body)
+        whole = f"HTTP/1.1 {answer.status} Said\r\n{head}\r\n".encode() + answer.body
+        for place in range(len(whole) if answer.then == "drip" else 0):
+            writer.write(whole[place : place + 1])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopped.wait(), 0.05)
+                return
+        writer.write(whole)
         await writer.drain()
 
 

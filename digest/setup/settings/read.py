@@ -237,6 +237,22 @@ def url(written: Written) -> str:
     return written.text
 
 
+def endpoint(written: Written) -> str:
+    """The address of an interface below which paths are asked for: without a login or a query."""
+    try:
+        parts = urlsplit(written.text.strip())
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.query:
+        # A login is not repeated.
+        raise ConfigError(
+            f"{written.variable} is no address of an endpoint",
+            remedy="write one such as https://api.example.org/v1; a key has a setting of its own",
+        )
+    return written.text.strip()
+
+
 def label(written: Written) -> str:
     """A label of GitHub's issues: one line of at most 50 characters (GitHub's documentation,
     "Managing labels").

@@ -280,7 +280,7 @@ SETTINGS = (
         "llm_url",
         "",
         "Where a language model is asked for summaries (OpenAI's chat form): https://HOST/v1",
-        read.url,
+        read.endpoint,
     ),
     Setting("DIGEST_LLM_MODEL", "llm_model", "", "The name of that model", read.model),
     Setting(
