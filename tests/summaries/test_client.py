@@ -97,7 +97,7 @@ async def test_who_cannot_be_reached_is_named_without_a_secret() -> None:
             await client.ask(ASKED)
     assert "127.0.0.1 cannot be reached" in str(caught.value)
     assert "secret" not in str(caught.value)
-    async with Client(Endpoint("http://[", "m", "sk\n-1")) as client:
+    async with Client(Endpoint("http://127.0.0.1:9", "m", "sk\n-é")) as client:
         with pytest.raises(EndpointError, match="cannot be asked"):
             await client.ask(ASKED)
 

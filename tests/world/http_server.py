@@ -22,8 +22,8 @@ class Request:
 @dataclass(frozen=True)
 class Answer:
     """What goes back: `status`, headers and body; `then`: `close` as HTTP has it, `reset` without
-    an answer, `hang` without one either until the server stops, `garbage` in place of HTTP, `drip` a
-    byte now and then."""
+    an answer, `hang` without one either until the server stops, `garbage` in place of HTTP, `drip`
+    a byte now and then."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
