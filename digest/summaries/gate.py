@@ -109,6 +109,8 @@ def _fault_of_facts(text: str, source: Source) -> str:
     if source.title and source.title.casefold() in text.casefold():
         return "the title again"
     if is_english:
+        if unknown := next(_unknown_names(text, known), ""):
+            return f"a name that the paper does not have ({unknown})"
         said = stems(text)
         if len(said - stems(source.title)) < OWN_WORDS:
             return "the title again"
@@ -202,6 +204,15 @@ def _unknown_acronyms(text: str, told: str) -> Iterator[str]:
     for acronym, words in _expansions(text):
         if f" {' '.join(map(_folded, words))} " not in phrase:
             yield f"{acronym}: {' '.join(words)}"
+
+
+def _unknown_names(text: str, told: str) -> Iterator[str]:
+    """The words of a text that are written as names, and that another does not have."""
+    known = {_folded(token) for token in _TOKEN.findall(told)}
+    for sentence in sentences(text):
+        for word in _TOKEN.findall(sentence)[1:]:
+            if word[0].isupper() and _folded(word) not in known and not _ACRONYM.fullmatch(word):
+                yield word
 
 
 def _expansions(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -89,6 +89,7 @@ def test_what_the_paper_says_is_shown(text: str) -> None:
         (GOOD.replace("dense", "BERT"), "acronym"),
         (GOOD.replace("a mixture of experts", "Mixture of Editors (MoE)"), "acronym"),
         (GOOD.replace("a mixture of experts", "MoE (Model of Everything)"), "acronym"),
+        (GOOD.replace("SparseCast", "The University's SparseCast"), "name"),
         ("The weather of tomorrow pleases farmers, since harvests depend on rain.", "words"),
         (
             "SparseCast was made by their own facts, terms and numbers, on series of networks.",
