@@ -71,8 +71,8 @@ def fault_of(text: str, source: Source, is_in: Callable[[str, str], bool]) -> st
     """Why an answer is not shown, in a few words; "" where it may be. `is_in` tells whether a text
     is in the language of a tag.
     """
-    if not text:
-        return "nothing was said"
+    if not SHORTEST <= len(text) <= LONGEST:
+        return "too long" if text[LONGEST:] else "too short" if text else "nothing was said"
     rules = (_fault_of_form, _fault_of_facts)
     found = next(filter(None, (rule(text, source) for rule in rules)), "")
     if not found and not is_in(text, source.language):
@@ -82,20 +82,14 @@ def fault_of(text: str, source: Source, is_in: Callable[[str, str], bool]) -> st
 
 def _fault_of_form(text: str, source: Source) -> str:
     """What is wrong with an answer as a text."""
-    if not SHORTEST <= len(text) <= LONGEST:
-        return "too long" if len(text) > LONGEST else "too short"
-    if UNPRINTABLE.search(text) or _MARKUP.search(text) or _has_host(text, source):
-        return "markup or a link"
-    if _GREETING.match(text):
-        return "more than the sentences"
-    is_begun = not text[0].islower() or source.abstract.startswith(text.split()[0])
-    if not (is_begun and _WHOLE.search(text)) or _CUT.search(text) or _is_open(text):
-        return "a sentence that is cut"
-    if len(sentences(text)) > SENTENCES:
-        return "more than two sentences"
-    if _echoes(text, source):
-        return "what the model was told"
-    return ""
+    cases = (
+        (_has_markup(text, source), "markup or a link"),
+        (_GREETING.match(text), "more than the sentences"),
+        (not _is_whole(text, source), "a sentence that is cut"),
+        (len(sentences(text)) > SENTENCES, "more than two sentences"),
+        (_echoes(text, source), "what the model was told"),
+    )
+    return next((why for applies, why in cases if applies), "")
 
 
 def _fault_of_facts(text: str, source: Source) -> str:
@@ -119,8 +113,20 @@ def _fault_of_facts(text: str, source: Source) -> str:
     return ""
 
 
-def _has_host(text: str, source: Source) -> bool:
-    return any(found[0] not in source.abstract for found in _HOST.finditer(text))
+def _has_markup(text: str, source: Source) -> bool:
+    """Whether a program could read a text as more than words; hosts that the abstract names are
+    words there.
+    """
+    hosts = (found[0] for found in _HOST.finditer(text))
+    is_marked = UNPRINTABLE.search(text) or _MARKUP.search(text)
+    return bool(is_marked) or any(host not in source.abstract for host in hosts)
+
+
+def _is_whole(text: str, source: Source) -> bool:
+    """Whether a text begins and ends as sentences do."""
+    begins = not text[0].islower() or source.abstract.startswith(text.split()[0])
+    ends = _WHOLE.search(text) and not _CUT.search(text)
+    return begins and bool(ends) and not _is_open(text)
 
 
 def _echoes(text: str, source: Source) -> bool:

@@ -12,7 +12,7 @@ from digest.mail.mailbox import MailboxLocation, read_mailbox
 from digest.setup import settings as settings_module
 from digest.setup.doctor.files import candidate_homes
 from digest.setup.settings import SETTINGS, SYSTEM_HOME, Settings, find_home, load_settings
-from digest.setup.settings.read import LONGEST_BOUNCE
+from digest.setup.settings.read import LONGEST_BOUNCE, Daily
 from digest.system.timers.machine import Machine
 
 SMTP = {
@@ -241,6 +241,7 @@ def test_a_password_has_no_flag() -> None:
         "DIGEST_HEARTBEAT_URL",
         "DIGEST_GITHUB_TOKEN",
         "DIGEST_ZOTERO_KEY",
+        "DIGEST_LLM_KEY",
     ]
 
 
@@ -358,3 +359,23 @@ def test_an_empty_variable_hides_none_of_the_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LAB_HOOK=https://hooks.example.org/x\n")
     settings = load_settings({}, {"DIGEST_HOME": str(tmp_path), "LAB_HOOK": ""}, tmp_path)
     assert settings.variables["LAB_HOOK"] == "https://hooks.example.org/x"
+
+
+def test_a_model_is_named_and_its_key_crosses_no_network_in_clear_text(tmp_path: Path) -> None:
+    url = {"DIGEST_HOME": str(tmp_path), "DIGEST_LLM_URL": "http://llm.example.org/v1"}
+    named = url | {"DIGEST_LLM_MODEL": "small"}
+    assert load_settings(named, {}).llm_daily == Daily(1000, 1_000_000)
+    local = named | {"DIGEST_LLM_URL": "http://127.0.0.1:11434/v1", "DIGEST_LLM_KEY": "k"}
+    assert load_settings(local | {"DIGEST_LLM_DAILY": "5 requests,  7 tokens"}, {}).llm_daily == (
+        Daily(5, 7)
+    )
+    for wrong, words in (
+        (url, "DIGEST_LLM_MODEL is not"),
+        (named | {"DIGEST_LLM_KEY": "k"}, "in clear text"),
+        (named | {"DIGEST_LLM_URL": "http://["}, "no address of an endpoint"),
+        (named | {"DIGEST_LLM_URL": "https://k:s@a.org"}, "no address of an endpoint"),
+        (named | {"DIGEST_LLM_MODEL": "a\nb"}, "in one line"),
+        (named | {"DIGEST_LLM_DAILY": "many"}, "1000 requests, 1000000 tokens"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            load_settings(wrong, {})

@@ -40,34 +40,41 @@ def wants_summaries(settings: Settings) -> bool:
 def check_summaries(settings: Settings, now: datetime) -> Finding:
     """Ask the model once, about a paper that everybody knows."""
     readers = [reader for reader in roster_or_empty(settings).subscribers if wants(reader)]
+    manners = list(dict.fromkeys((reader.summary, reader.language) for reader in readers))
     writer = writer_of(settings)
     if writer is None:
         who = counted(len(readers), "reader wants", "readers want")
         return warn(f"{who} summaries, and no model is there to ask", "set DIGEST_LLM_URL")
-    if not is_installed():
-        what, _, remedy = NOT_INSTALLED.partition(": ")
-        return fail(f"no summary is made: {what}", remedy)
-    languages = {(reader.summary, reader.language): None for reader in readers}
-    for _, language in languages:
-        if not is_known(language):
-            return warn(
-                f"no summary is shown in {language_name(language)}: whether a text is in it cannot"
-                " be told here"
-            )
-    wanted, language = next(iter(languages), (Summary.TLDR, "en"))
-    source = Source(TITLE, ABSTRACT, wanted, language)
-    began = time.monotonic()
+    if wrong := _what_cannot_be_told([language for _, language in manners]):
+        return wrong
+    source = Source(TITLE, ABSTRACT, *(manners or [(Summary.TLDR, "en")])[0])
+    model, began = writer.endpoint.model, time.monotonic()
     try:
         answer = asyncio.run(_ask(writer.endpoint, source))
     except EndpointError as error:
         late = not (error.of_paper or error.of_endpoint)
         words = f"no answer in {ANSWER_SECONDS:g} seconds (a paper has 30)" if late else str(error)
         cause = Cause.CONFIG if error.permanent else Cause.NETWORK
-        return fail(f"{writer.endpoint.model}: {words}", "look at the DIGEST_LLM_ settings", cause)
+        return fail(f"{model}: {words}", "look at the DIGEST_LLM_ settings", cause)
     took = time.monotonic() - began
-    monthly = _monthly(settings, [reader.email for reader in readers], now) * len(languages)
-    what = f"{writer.endpoint.model} answered in {took:.1f} s; {answer.tokens} tokens a paper"
-    what += f", about {monthly * answer.tokens:,} a month" if monthly else ""
+    monthly = _monthly(settings, [reader.email for reader in readers], now) * len(manners)
+    what = f"{model} answered in {took:.1f} s; {answer.tokens} tokens a paper"
+    return _judged(answer, source, f"{what}, about {monthly * answer.tokens:,} a month")
+
+
+def _what_cannot_be_told(languages: list[str]) -> Finding | None:
+    """Whether something is amiss with telling languages here."""
+    if not is_installed():
+        what, _, remedy = NOT_INSTALLED.partition(": ")
+        return fail(f"no summary is made: {what}", remedy)
+    unknown = [language_name(language) for language in languages if not is_known(language)]
+    if unknown:
+        return warn(f"none is shown in {unknown[0]}: nothing here can tell that a text is in it")
+    return None
+
+
+def _judged(answer: Answer, source: Source, what: str) -> Finding:
+    """A finding on an answer; `what` says how it came."""
     fault = fault_of(answer.text.strip(), source, is_in) if answer.is_whole else "it is cut"
     if fault:
         return warn(f"{what}; what it said would not be shown: {fault}", "try another model")
