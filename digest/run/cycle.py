@@ -129,7 +129,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     asked = any(each.record.status != "skipped" for each in fetched)
     held = await refresh(parts, parts.sources.arxiv, parts.libraries, parts.roster, fetched=asked)
     composer = replace(parts.composer, held=held)
-    await summarize(parts, parts.writer, roster.subscribers if only is None else (only,))
+    await summarize(parts, parts.writer, parts.roster.subscribers, only)
     # Their next digest tells them.
     await parts.take(iter(store.withdrawals.step, False))
     composed = 0

@@ -72,18 +72,22 @@ def _is_summarized(item: Item) -> bool:
 
 
 async def summarize(
-    session: Session, writer: Writer | None, readers: Iterable[Subscriber], seconds: float = SECONDS
+    session: Session,
+    writer: Writer | None,
+    readers: Iterable[Subscriber],
+    only: Subscriber | None = None,
 ) -> None:
-    """Ask for summaries of what is new to readers who want some, as long as there is time, the
-    endpoint is well, and the day's budget lasts.
+    """Ask for summaries of what is new to readers who want some, or to the `only` one, as long as
+    there is time, the endpoint is well, and the day's budget lasts.
     """
+    readers = readers if only is None else (only,)
     groups: dict[tuple[Summary, str], list[str]] = defaultdict(list)
     for reader in readers:
         if wants(reader):
             groups[reader.summary, reader.language].append(reader.email.lower())
     if writer is None or not groups:
         return
-    end = asyncio.get_running_loop().time() + seconds
+    end = asyncio.get_running_loop().time() + SECONDS
     try:
         async with Client(writer.endpoint) as client:
             asking = _Asking(session, writer, client, end)

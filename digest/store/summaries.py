@@ -112,12 +112,13 @@ class Summaries(Concern):
 
     def told(self, paper: str, version: int, prompt: str, language: str) -> Told | None:
         """What came last of a paper's summary; None where nobody wanted one."""
-        return self._db.first(
+        found = self._db.all(
             Told,
             """SELECT model, text, why, at FROM summary WHERE paper = ? AND version = ?
-                   AND prompt = ? AND language = ? ORDER BY at DESC, model LIMIT 1""",
+                   AND prompt = ? AND language = ?""",
             [paper, version, prompt, language],
         )
+        return max(found, key=lambda told: (told.at, told.model), default=None)
 
     def new_since(self, addresses: Sequence[str], moment: datetime) -> int:
         """How many papers runs found new for these readers since a moment."""

@@ -7,7 +7,7 @@ import time
 from datetime import datetime, timedelta
 
 from digest.keywords.words import counted
-from digest.model import Summary
+from digest.model import Subscriber, Summary
 from digest.run.summaries import NOT_INSTALLED, wants
 from digest.setup.doctor.check import Cause, Finding, fail, ok, warn
 from digest.setup.parts import existing_store, writer_of
@@ -34,12 +34,12 @@ ABSTRACT = (
 
 def wants_summaries(settings: Settings) -> bool:
     """Whether a model is named, or a reader wants one."""
-    return bool(settings.llm_url) or any(map(wants, roster_or_empty(settings).subscribers))
+    return bool(settings.llm_url or _wanting(settings))
 
 
 def check_summaries(settings: Settings, now: datetime) -> Finding:
     """Ask the model once, about a paper that everybody knows."""
-    readers = [reader for reader in roster_or_empty(settings).subscribers if wants(reader)]
+    readers = _wanting(settings)
     manners = list(dict.fromkeys((reader.summary, reader.language) for reader in readers))
     writer = writer_of(settings)
     if writer is None:
@@ -57,9 +57,14 @@ def check_summaries(settings: Settings, now: datetime) -> Finding:
         cause = Cause.CONFIG if error.permanent else Cause.NETWORK
         return fail(f"{model}: {words}", "look at the DIGEST_LLM_ settings", cause)
     took = time.monotonic() - began
-    monthly = _monthly(settings, [reader.email for reader in readers], now) * len(manners)
+    monthly = _monthly(settings, readers, now) * len(manners)
     what = f"{model} answered in {took:.1f} s; {answer.tokens} tokens a paper"
     return _judged(answer, source, f"{what}, about {monthly * answer.tokens:,} a month")
+
+
+def _wanting(settings: Settings) -> list[Subscriber]:
+    """The readers who want summaries."""
+    return [reader for reader in roster_or_empty(settings).subscribers if wants(reader)]
 
 
 def _what_cannot_be_told(languages: list[str]) -> Finding | None:
@@ -86,7 +91,8 @@ async def _ask(endpoint: Endpoint, source: Source) -> Answer:
         return await client.ask(messages(source), ANSWER_SECONDS)
 
 
-def _monthly(settings: Settings, addresses: list[str], now: datetime) -> int:
+def _monthly(settings: Settings, readers: list[Subscriber], now: datetime) -> int:
     """How many papers were new to these readers in the last month."""
+    addresses = [reader.email for reader in readers]
     with existing_store(settings) as store:
         return store.summaries.new_since(addresses, now - MONTH) if store else 0
