@@ -48,7 +48,7 @@ def test_it_is_shown_with_its_language_and_the_models_name() -> None:
         assert rendered.html.count('lang="de"') == 2
         assert "MLLM</em> &amp; &lt;mehr&gt;." in rendered.html
     chat = json.loads(render_chat(digest).data)
-    assert chat["forms"]["text"]["papers"][0].count("(in short, by qwen3:8b)") == 1
+    assert "".join(chat["forms"]["text"]["papers"]).count("(in short, by qwen3:8b)") == 2
     (section,) = json.loads(render_payload(digest).data)["sections"]
     assert [paper["summary"] for paper in section["papers"]] == [
         *[{"text": GERMAN, "by": "qwen3:8b", "language": "de"}] * 2,
