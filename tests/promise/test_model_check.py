@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +15,7 @@ import pytest
 
 from digest.model import Digest, Item, Outgoing, Paper, Subscriber
 from digest.ranking import Taste
+from digest.rules import compose as compose_rules
 from digest.rules import plan
 from digest.rules.compose import Rank, compose
 from digest.run.tastes import ranks
@@ -487,19 +489,23 @@ def test_the_oracle_notices_a_file_that_is_made_for_each_attempt() -> None:
     assert broken, f"{played} histories, and nobody noticed"
 
 
-def carried(seed: int, *, likes: bool) -> tuple[list[tuple[object, ...]], int]:
-    """Which papers came to whom in a history, when, and how often; and how often one was liked."""
+def carried(
+    seed: int, *, likes: bool = True, models: bool = True
+) -> tuple[list[tuple[object, ...]], Counter[str]]:
+    """Which papers came to whom in a history, when, and how often; and what else happened in it."""
     random.seed(seed)  # the waits of deliveries have the program's own dice
     world = World(seed, likes=likes)
+    if not models:
+        world.models.name = ""
     # What is liked by a wrong clock has the next run compare it, as any word of a reader's.
     world.clocks = False
-    liked = world.live()["liked"]
+    stats = world.live()
     came = [
         (each.address, each.queued_at, sorted(each.items), each.status, each.sends)
         for each in world.oracle.deliveries.values()
     ]
     world.store.close()
-    return came, liked
+    return came, stats
 
 
 @pytest.mark.heavy
@@ -508,5 +514,25 @@ def test_with_likes_and_without_the_same_papers_come_at_the_same_time() -> None:
     for seed in range(3000, 3003):
         with_likes, count = carried(seed, likes=True)
         assert with_likes == carried(seed, likes=False)[0], seed
-        liked += count
+        liked += count["liked"]
     assert liked > 100
+
+
+@pytest.mark.heavy
+def test_with_a_model_and_without_the_same_papers_come_at_the_same_time() -> None:
+    said = 0
+    for seed in range(3010, 3013):
+        with_model, count = carried(seed)
+        assert with_model == carried(seed, models=False)[0], seed
+        said += count["mails with a model's words"]
+    assert said > 20
+
+
+@pytest.mark.heavy
+def test_the_oracle_notices_a_body_that_is_shared_by_readers_for_whom_it_differs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shaping = [name for name in compose_rules.SHAPING if name not in ("summary", "language")]
+    monkeypatch.setattr(compose_rules, "SHAPING", shaping)
+    played, broken = run(histories(range(40)))
+    assert broken, f"{played} histories, and nobody noticed"

@@ -155,6 +155,7 @@ def rendered(world: World, digest: Digest, mark: str, name: str) -> Rendered:
     text, papers = world.likes.text(digest, mark)
     page = f"<p>\n{mark}\n</p>\n"
     file = attachment_of(digest)
+    text += world.models.text(digest)
     return Rendered("digest", f"{name}\n{text}{mark}\n", page, mark, papers, file)
 
 

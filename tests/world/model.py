@@ -60,6 +60,7 @@ from digest.store.windows import Judgement
 from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
 from tests.world.likes import SITE, Likes, rendered
+from tests.world.models import Models
 from tests.world.own_papers import SUBJECTS, OwnPapers
 from tests.world.own_words import WISHES, OwnWords, Then, rename_in
 from tests.world.receipts import tally_by
@@ -228,6 +229,7 @@ class World:
         self.owned = OwnPapers(self, seed + 8)
         self.owned.some &= likes
         self.likes = Likes(self, seed + 9, on=likes)
+        self.models = Models(self, seed + 10)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
         self.commanding = random.Random(seed + 7)
@@ -441,6 +443,7 @@ class World:
                         within=r.choice([(), (), ("cs.*", "stat.*")]),
                         channel=channel_of(address),
                         feedback=self.likes.asks(address),
+                        **self.models.wish(address),  # type: ignore[arg-type]
                         attach=Attach.RIS if address[:2] == "r2" else Attach.NONE,
                     )
                 continue
@@ -568,6 +571,7 @@ class World:
         delivery.sends += 1
         delivery.status = "maybe"
         self.likes.received(delivery.address, message.data)
+        self.models.received(delivery.address, message.data)
         self.database.point()
         if luck < self.faults * 0.4:
             return Receipt(Outcome.UNKNOWN, "no answer")
@@ -773,7 +777,7 @@ class World:
             roster = self.own.roster(readers, mistakes)
             if self.armed:
                 self.own.interrupt()
-            with _small_steps():
+            with _small_steps(), self.models.speaking():
                 asyncio.run(run_cycle(self._parts(roster)))
             self.oracle.judge_bodies(at_end=True)
             self.stats["cycles"] += 1
@@ -818,7 +822,7 @@ class World:
             clock=self._steady,
             roster=roster,
             sources=Sources(self),
-            composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
+            composer=Composer(self.store, self, "", sender.domain, model=self.models.name),  # type: ignore[arg-type]
             mailer=mailer_of(
                 self,
                 sender,
