@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import time
 from itertools import islice
@@ -16,6 +17,7 @@ from digest.model import (
     Away,
     Channel,
     Format,
+    Item,
     Layout,
     Order,
     Origin,
@@ -23,6 +25,7 @@ from digest.model import (
     Receipt,
     Revisions,
     Subscriber,
+    Summary,
     Weekly,
     Wish,
 )
@@ -176,7 +179,13 @@ async def test_letting_bodies_go_takes_steps_and_looks_at_each_once(
     }, "however many readers a content has"
 
 
-async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(world: World) -> None:
+async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(_store: object, items: Iterable[Item], who: Subscriber, _model: str) -> list[Item]:
+        return [replace(one, summary=f"{who.summary} {who.language}") for one in items]
+
+    monkeypatch.setattr("digest.run.compose.summarized", said)
     base = reader(BOB, "Alpha")
     other: dict[str, object] = {
         "email": "eve@example.org",
@@ -198,6 +207,8 @@ async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(world: Wo
         "top": 9,
         "feedback": True,
         "attach": Attach.RIS,
+        "summary": Summary.TLDR,
+        "language": "de",
         "items_of_library": ("refs.bib",),
         "authors": ("Ada Example",),
         "categories": ("cs.LG",),

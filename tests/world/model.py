@@ -443,7 +443,6 @@ class World:
                         within=r.choice([(), (), ("cs.*", "stat.*")]),
                         channel=channel_of(address),
                         feedback=self.likes.asks(address),
-                        **self.models.wish(address),  # type: ignore[arg-type]
                         attach=Attach.RIS if address[:2] == "r2" else Attach.NONE,
                     )
                 continue
@@ -820,7 +819,7 @@ class World:
         return Parts(
             store=self.store,
             clock=self._steady,
-            roster=roster,
+            roster=self.models.wishes(roster),
             sources=Sources(self),
             composer=Composer(self.store, self, "", sender.domain, model=self.models.name),  # type: ignore[arg-type]
             mailer=mailer_of(

@@ -4,11 +4,13 @@ of that changes what comes."""
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from digest.model import Digest, Item, Subscriber, Summary
+from digest.model import Digest, Item, Roster, Subscriber, Summary
 from digest.run import cycle
 from digest.run.session import Session
 from digest.run.summaries import manner_of, wants
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from tests.world.model import World
 
 MODEL = "model"
-SAID = "said in "
+SAID, _SAID = "said in ", re.compile(rb"said in (de|en)")
 """Begins what a rendered digest says of a paper; the reader's language follows."""
 
 
@@ -27,12 +29,16 @@ class Models:
     def __init__(self, world: World, seed: int) -> None:
         self.world, self.random, self.name = world, random.Random(seed), MODEL
 
-    def wish(self, address: str) -> dict[str, object]:
-        """What a reader wants of it: some want nothing, some the same as others."""
-        kind = sum(map(ord, address)) % 4
-        if kind < 2:
+    def wish(self, address: str) -> dict[str, Any]:
+        """What a reader wants of it: one nothing, the others it in one of two languages."""
+        if address[:2] == "r2":
             return {}
-        return {"summary": Summary.TLDR, "language": "de" if kind == 2 else "en"}
+        return {"summary": Summary.TLDR, "language": "de" if address[:2] == "r0" else "en"}
+
+    def wishes(self, roster: Roster) -> Roster:
+        """The readers with what they want of it."""
+        wishing = (replace(one, **self.wish(one.email)) for one in roster.subscribers)
+        return replace(roster, subscribers=tuple(wishing))
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -74,11 +80,8 @@ class Models:
 
     def received(self, address: str, data: bytes) -> None:
         """A reader has a mail: who wants nothing reads nothing, others their own language."""
-        said = {
-            line.partition(":")[0] for line in data.decode().splitlines() if line.startswith(SAID)
-        }
-        wish = self.wish(address)
-        if said - ({f"{SAID}{wish['language']}"} if wish else set()):
+        said, wish = set(_SAID.findall(data)), self.wish(address)
+        if said - {wish.get("language", "").encode()}:
             raise self.world.broken(f"{address} reads what a model says for others")
         self.world.stats["mails with a model's words"] += bool(said)
 
