@@ -56,6 +56,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
     )
     looks += ["--subject-prefix", "[arXiv]", "--top", "10", "--feedback", "--attach", "ris"]
+    looks += ["--summary", "tldr", "--language", "pt-br"]
     shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more, *looks)
     (value,) = json.loads(shell("subscribers", "--json"))
     assert value == {
@@ -83,6 +84,8 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "subject_prefix": "[arXiv]",
         "feedback": True,
         "attach": "ris",
+        "summary": "tldr",
+        "language": "pt-BR",
         "library": [],
         "wishes": [],
     }
