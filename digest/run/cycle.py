@@ -21,6 +21,7 @@ from digest.run.farewell import say_farewell
 from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due, unanswered
 from digest.run.letters import mail_letters
 from digest.run.libraries import Places, refresh
+from digest.run.previews import tend_previews
 from digest.run.session import Session
 from digest.run.summaries import Writer, summarize
 from digest.store import Store
@@ -154,6 +155,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     store.runs.finish(
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
     )
+    await tend_previews(parts, parts.sources, only)
     return summary
 
 

@@ -43,7 +43,7 @@ class Daemon:
 
     `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when
     the file does; `clock` is UTC; `rest` sleeps the given seconds, or less where `wake` is set or a
-    stop is asked for.
+    stop is asked for; `previews`: strangers are told what keywords would bring that no reader has.
     """
 
     store: Store
@@ -56,6 +56,7 @@ class Daemon:
     wake: asyncio.Event
     rest: Callable[[float], Awaitable[None]]
     terms: Mapping[Channel, Terms] = field(default_factory=make_terms)
+    previews: bool = False
 
     def hang_up(self) -> None:
         """SIGHUP: read the subscribers file again, now."""
@@ -108,13 +109,15 @@ class Daemon:
             )
 
     def _is_due(self, next_work: datetime) -> bool:
-        """Whether there is work: the hour has come, or somebody left or asked for a letter on the
-        web meanwhile.
+        """Whether there is work: the hour has come, or somebody left, asked for a letter, or would
+        like to know what a keyword brings, on the web meanwhile.
         """
         now, limits = self.clock(), self.terms[Channel.MAIL].limits
         if next_work <= now:
             return True
         with suppress(TryLaterError):
+            if self.previews and self.store.previews.wanted(now):
+                return True
             return bool(self.store.suppressions.farewells(now)) or (
                 bool(self.store.letters.wanted(now))
                 and self.store.letters.has_room(now, limits)

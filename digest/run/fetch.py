@@ -62,7 +62,7 @@ SOURCE_WORDS = {API: "the API", FEEDS: "the announcement feeds", OAI: "OAI"}
 class Sources:
     """The sources that can be asked: arXiv's API, its announcement feeds and OAI where there are
     such; `choice` is the one that is tried first (auto, api, feeds, oai), `line` the one by which
-    all are asked.
+    all are asked. `previews`: strangers are told what keywords would bring that no reader has.
     """
 
     arxiv: Arxiv
@@ -70,12 +70,13 @@ class Sources:
     oai: Oai | None = None
     choice: str = AUTO
     line: Line | None = None
+    previews: bool = False
 
     def by_name(self, store: Store) -> dict[str, Source]:
         """Those that there are."""
         found: dict[str, Source] = {API: ApiSource(self.arxiv)}
         if self.feeds is not None:
-            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, store)
+            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, store, keeps_whole=self.previews)
         if self.oai is not None:
             found[OAI] = OaiSource(self.oai)
         return found

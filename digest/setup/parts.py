@@ -189,7 +189,9 @@ async def open_parts(
                 store=store,
                 clock=clock,
                 roster=roster,
-                sources=Sources(arxiv, feeds, oai, settings.source, line),
+                sources=Sources(
+                    arxiv, feeds, oai, settings.source, line, settings.signup and not rehearsed
+                ),
                 composer=composer,
                 mailer=mailer,
                 libraries=places_of(settings),

@@ -39,6 +39,7 @@ from digest.store.outbox import Outbox
 from digest.store.pages import Pages
 from digest.store.personal import Personal
 from digest.store.preferences import Preferences
+from digest.store.previews import Previews
 from digest.store.relay import Relay
 from digest.store.runs import Runs
 from digest.store.search import Search
@@ -85,6 +86,7 @@ class Store:
         self.pages = Pages(database)
         self.personal = Personal(database)
         self.preferences = Preferences(database)
+        self.previews = Previews(database)
         self.summaries = Summaries(database)
         # Of each channel; `relay` is the mail server's.
         self.relays = {

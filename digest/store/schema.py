@@ -325,4 +325,25 @@ WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
     ) WITHOUT ROWID;
     CREATE INDEX summary_at ON summary(at);
     """,
+    # What tells strangers what a keyword would have brought that no reader has.
+    # `announced`: what a feed announced as new on a day, New York's, as packed JSON.
+    # `question`: what arXiv is asked, `next_at` at the earliest, and how many `papers` it had, with
+    # the `titles` of the newest, or that it `failed`.
+    """
+    CREATE TABLE announced(
+        day TEXT NOT NULL,
+        feed TEXT NOT NULL,
+        papers BLOB NOT NULL,
+        PRIMARY KEY(day, feed)
+    );
+    CREATE TABLE question(
+        query TEXT PRIMARY KEY,
+        at TEXT NOT NULL,
+        next_at TEXT NOT NULL,
+        answered_at TEXT,
+        failed INTEGER NOT NULL DEFAULT 0,
+        papers INTEGER NOT NULL DEFAULT 0,
+        titles TEXT NOT NULL DEFAULT '[]'
+    );
+    """,
 )

@@ -32,6 +32,7 @@ from digest.web.liking import Liking
 from digest.web.pages import Pages
 from digest.web.private_pages import PrivatePages
 from digest.web.public import PublicFile
+from digest.web.questions import Questions
 from digest.web.readers import Readers
 from digest.web.search import Search
 from digest.web.signing_up import SigningUp
@@ -113,7 +114,7 @@ def make_app(site: Site) -> Gateway:
 
 def _for_readers(site: Site) -> Iterator[Route]:
     """Where people sign up, change what comes, and follow the links that they asked for."""
-    readers, counts = site.readers, Counts()
+    readers, counts = site.readers, Counts(Questions() if site.settings.signup else None)
     pages, database, signer, clock = site.pages, site.database, site.signer, site.clock
     yield from Choices(pages, database, signer, clock, readers, counts).routes
     yield from Undoing(pages, database, signer, clock, readers).routes

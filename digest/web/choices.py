@@ -24,7 +24,7 @@ from digest.store.letters import Asked, LetterKind
 from digest.store.suppressions import UNDO
 from digest.subscribers.book import fields_of, pause_text
 from digest.web.answers import secret_page, unknown_link
-from digest.web.counts import Counts
+from digest.web.counts import Counts, Viewer
 from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form, require_fresh, stamp
 from digest.web.gateway import place_of
@@ -123,7 +123,7 @@ class Choices:
             except UsageError as error:
                 done = Done(fault=fault_of(error), form=as_posted(form))
             known = self.readers.of(store, known.number) or known
-        return self._page(store, known, done)
+        return self._page(store, known, done, place)
 
     def _do(self, store: Store, known: Known, form: Mapping[str, str], place: str) -> Done:
         """Do what a press of one of the page's buttons says."""
@@ -220,7 +220,7 @@ class Choices:
         store.wishes.take_back(known.number, found[0], self.clock(), said)
         return said
 
-    def _page(self, store: Store, known: Known, done: Done) -> str:
+    def _page(self, store: Store, known: Known, done: Done, place: str) -> str:
         now = self.clock()
         standing = store.suppressions.standing(known.number, now)
         fields = fields_of(known.signup) if known.signup else {}
@@ -243,7 +243,7 @@ class Choices:
             changed=[c for c in store.choices.of(known.number, now) if c.entry and c.taken is None][
                 :5
             ],
-            counts=self.counts.of(store, book, texts, names, now),
+            counts=self.counts.of(store, book, texts, Viewer(names, known.queries, place), now),
             form=form,
             said=done.said,
             fault=done.fault,

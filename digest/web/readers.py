@@ -39,6 +39,11 @@ class Known:
         return f"reader {self.number}"
 
     @property
+    def queries(self) -> tuple[str, ...]:
+        """The queries whose papers come to this reader."""
+        return tuple(keyword.query for keyword in self.now.keywords) if self.now else ()
+
+    @property
     def masked(self) -> str:
         """The address as whoever holds a forwarded mail may see it."""
         local, at, domain = self.address.rpartition("@")

@@ -26,7 +26,7 @@ from digest.store.letters import Asked, LetterKind
 from digest.subscribers.addresses import normal_email
 from digest.web.answers import SAFE, secret_page
 from digest.web.choices import LONGEST_FORM, WORDS
-from digest.web.counts import Counts
+from digest.web.counts import Counts, Viewer
 from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form, require_fresh, stamp
 from digest.web.gateway import place_of
@@ -95,11 +95,11 @@ class SigningUp:
 
     def _answer(self, store: Store, form: Mapping[str, str], place: str) -> str:
         if form.get("button") != "sign up":
-            return self._page(store, form)
+            return self._page(store, form, place)
         try:
             self._sign_up(store, form, place)
         except UsageError as error:
-            return self._page(store, form, fault_of(error))
+            return self._page(store, form, place, fault_of(error))
         return self.pages.page("signed-up.html")
 
     def _sign_up(self, store: Store, form: Mapping[str, str], place: str) -> None:
@@ -123,7 +123,9 @@ class SigningUp:
             Asked(LetterKind.SIGN_UP, signup.email, place, signup=signup, words=CONSENT), now
         )
 
-    def _page(self, store: Store, form: Mapping[str, str], fault: Fault | None = None) -> str:
+    def _page(
+        self, store: Store, form: Mapping[str, str], place: str, fault: Fault | None = None
+    ) -> str:
         now = self.clock()
         filled: dict[str, Any] = as_posted(form) if form else shown(None, {})
         texts = texts_of(form)[:50]
@@ -133,7 +135,7 @@ class SigningUp:
             form=filled,
             address=form.get("address", ""),
             agreed="agreed" in form,
-            counts=self.counts.of(store, book, texts, (), now),
+            counts=self.counts.of(store, book, texts, Viewer(place=place), now),
             offered=[keyword.name for keyword in book.roster.public],
             picked=PICKED,
             texts=texts,

@@ -489,13 +489,14 @@ def test_the_oracle_notices_a_file_that_is_made_for_each_attempt() -> None:
 
 
 def carried(
-    seed: int, *, likes: bool = True, models: bool = True, days: int = 40
+    seed: int, *, likes: bool = True, models: bool = True, strangers: bool = True, days: int = 40
 ) -> tuple[list[tuple[object, ...]], Counter[str]]:
     """Which papers came to whom in a history, when, and how often; and what else happened in it."""
     random.seed(seed)  # the waits of deliveries have the program's own dice
     world = World(seed, likes=likes)
     if not models:
         world.models.name = ""
+    world.strangers.on = strangers
     # What is liked by a wrong clock has the next run compare it, as any word of a reader's.
     world.clocks = False
     stats = world.live(days)
@@ -515,6 +516,14 @@ def test_with_likes_and_without_the_same_papers_come_at_the_same_time() -> None:
         assert with_likes == carried(seed, likes=False)[0], seed
         liked += count["liked"]
     assert liked > 100
+
+
+@pytest.mark.heavy
+def test_with_strangers_who_look_at_previews_and_without_the_same_papers_come() -> None:
+    for seed in range(3000, 3002):
+        with_strangers, stats = carried(seed)
+        assert with_strangers == carried(seed, strangers=False)[0], seed
+        assert stats["answers"] > 5
 
 
 @pytest.mark.heavy

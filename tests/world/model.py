@@ -65,6 +65,7 @@ from tests.world.own_papers import SUBJECTS, OwnPapers
 from tests.world.own_words import WISHES, OwnWords, Then, rename_in
 from tests.world.receipts import tally_by
 from tests.world.statements import pass_over
+from tests.world.strangers import Strangers
 from tests.world.worlds import mailer_of
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
@@ -230,6 +231,7 @@ class World:
         self.owned.some &= likes
         self.likes = Likes(self, seed + 9, on=likes)
         self.models = Models(self, seed + 10)
+        self.strangers = Strangers(self, seed + 11)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
         self.commanding = random.Random(seed + 7)
@@ -495,6 +497,8 @@ class World:
     # -- the parts that a cycle is given
 
     async def fetch(self, query: str, *, since: datetime, **_options: Any) -> Window:
+        if (told := self.strangers.answer(query, since)) is not None:
+            return told
         self.oracle.asked[query] = self.now
         if self.harsh:
             self._insist()
@@ -774,6 +778,7 @@ class World:
             if not readers:
                 self.own.let_go_by_name()
             roster = self.own.roster(readers, mistakes)
+            self.strangers.ask()
             if self.armed:
                 self.own.interrupt()
             with _small_steps(), self.models.speaking():
@@ -820,7 +825,7 @@ class World:
             store=self.store,
             clock=self._steady,
             roster=self.models.wishes(roster),
-            sources=Sources(self),
+            sources=Sources(self, previews=self.strangers.on),
             composer=Composer(self.store, self, "", sender.domain, model=self.models.name),  # type: ignore[arg-type]
             mailer=mailer_of(
                 self,

@@ -34,7 +34,7 @@ _ran: dict[str, str] = {}
 """The statements of the program that ran, each with the module that said it first."""
 
 FLAGS = (
-    "gone|away|was_away|corrections|maybe_accepted|folder|excused|held|approximate|accepted|listed"
+    "failed|gone|away|was_away|corrections|maybe_accepted|folder|excused|held|approximate|accepted|listed"
     "|revised|proven|permanent"
 )
 WORDS = {
@@ -120,6 +120,8 @@ ROWS = {
     "findable": 300_000,
     "searched": 300,
     "summary": 300_000,
+    "announced": 80,
+    "question": 400,
 }
 """A service of some years: how many rows each table has."""
 DISTINCT = {

@@ -103,6 +103,7 @@ async def _serve(context: Context, listen: str | None) -> None:
             wake=wake,
             rest=rest,
             terms=terms_of(settings),
+            previews=settings.signup,
         )
         background = [
             asyncio.ensure_future(watch(daemon.notifier)),

@@ -153,6 +153,22 @@ class _Reading:
         first = {paper.id for paper in papers if paper.version == 1}
         return not self.proven and bool(first) and first <= self.known.keys()
 
+    def news(self, papers: Iterable[Paper]) -> dict[str, list[Paper]]:
+        """What each feed that is proven to be of this day announced as new, as it is among these
+        papers or else as the feed tells it.
+        """
+        known = dict(self.known) | {paper.id: paper for paper in papers}
+        new = {
+            each.key: known.get(each.id) or provisional(each, None, self.announcement)
+            for each in self.announced.values()
+            if not each.kind.startswith("replace")
+        }
+        return {
+            state.name: [new[key] for key in sorted(state.keys, reverse=True) if key in new]
+            for state in self.states
+            if state.proven and not state.trouble
+        }
+
     def errors(self, nodes: Mapping[str, Node]) -> dict[str, ArxivError | None]:
         """For each query what keeps the announcement to it from being whole, if anything does."""
         needs = {text: categories_of(node) for text, node in nodes.items()}
@@ -175,8 +191,12 @@ class FeedsSource:
 
     name = FEEDS
 
-    def __init__(self, feeds: Feeds, arxiv: Arxiv, store: Store) -> None:
+    def __init__(
+        self, feeds: Feeds, arxiv: Arxiv, store: Store, *, keeps_whole: bool = False
+    ) -> None:
+        """`keeps_whole`: what is announced is kept whole, for previews."""
         self._feeds = feeds
+        self._keeps_whole = keeps_whole
         self._arxiv = arxiv
         self._store = store
 
@@ -211,6 +231,8 @@ class FeedsSource:
             yield result
         # Only now: a run that is interrupted before must find the feeds as if it had not read them.
         self._store.sources.keep_feeds(reading.states, request.now)
+        if self._keeps_whole and request.first:
+            self._store.previews.keep(feed_day(announcement), reading.news(papers))
 
     def _needed(self, nodes: Mapping[str, Node], reading: _Reading) -> list[tuple[str, ...]]:
         """The feeds to read: always the same ones for the same subscribers file, as far as these
