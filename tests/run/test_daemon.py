@@ -716,3 +716,15 @@ def ended_by_a_stop(popen: subprocess.Popen[str]) -> bool:
     popen.send_signal(signal.SIGTERM)
     popen.communicate(timeout=STOPPED_WITHIN)
     return popen.returncode in (0, 75)
+
+
+@pytest.mark.parametrize("previews", [False, True])
+async def test_a_question_for_a_preview_wakes_the_daemon_where_strangers_may_sign_up(
+    world: World, previews: bool
+) -> None:
+    world.readers = [reader("ada@example.org", "A", at=clock_time(7))]
+    simulation = Simulation(world, MONDAY + 3 * HOUR)
+    simulation.daemon.previews = previews
+    simulation.events[MONDAY + HOUR] = lambda: world.store.previews.ask("all:new", MONDAY + HOUR)
+    await simulation.run()
+    assert (len(simulation.cycles) > 1) == previews

@@ -230,8 +230,7 @@ class World:
         self.owned = OwnPapers(self, seed + 8)
         self.owned.some &= likes
         self.likes = Likes(self, seed + 9, on=likes)
-        self.models = Models(self, seed + 10)
-        self.strangers = Strangers(self, seed + 11)
+        self.models, self.strangers = Models(self, seed + 10), Strangers(self, seed + 11)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
         self.commanding = random.Random(seed + 7)
