@@ -45,8 +45,8 @@ async def shown(side: WebSide, *keywords: str, client: str = "198.51.100.7") -> 
 async def test_arxiv_is_asked_for_what_no_reader_has_and_the_page_says_when(side: WebSide) -> None:
     side.arxiv.announce("Quantum", eprint(7, side.now - DAY, title="Of a quantum"))
     said = await shown(side, "all:quantum")
-    assert "all:quantum : at least 0 papers" in said
-    assert "arXiv is not asked yet: the next run does, so look again after" in said
+    assert "all:quantum : no paper so far" in said
+    assert "arXiv is not asked yet: the next run does that, so look again after" in said
     await run(side)
     side.now += HOUR
     said = await shown(side, "all:quantum")
