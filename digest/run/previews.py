@@ -1,5 +1,5 @@
-"""What strangers may be told of keywords that no reader has: arXiv is asked behind all else that a
-run does, once for each, and for less than a minute.
+"""What strangers may be told of keywords that are not theirs yet: arXiv is asked behind all else that
+a run does, once for each, and for less than a minute.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def tend_previews(session: Session, sources: Sources, only: Subscriber | N
     for query in wanted:
         if session.stop.is_set() or loop.time() >= end:
             return
-        session.progress(f"asking arXiv for {query}, which no reader has")
+        session.progress(f"asking arXiv for {query}, for a preview")
         if not await _ask(session, sources.arxiv, query):
             store.previews.put_off(session.clock())
             return
@@ -54,7 +54,7 @@ async def _ask(session: Session, arxiv: Arxiv, query: str) -> bool:
         async with asyncio.timeout(ONE_SECONDS):
             papers = await _submitted_lately(session, arxiv, query)
     except ArxivError as error:
-        log.info("%s, which no reader has: %s", query, error)
+        log.info("%s, for a preview: %s", query, error)
         if error.throttled:
             session.store.windows.slow_down(session.clock(), error.retry_after)
         if error.throttled or error.unreachable:
@@ -64,7 +64,7 @@ async def _ask(session: Session, arxiv: Arxiv, query: str) -> bool:
         raise
     except Exception as error:
         # What goes wrong unforeseen concerns this question alone.
-        log.info("%s, which no reader has: %s", query, type(error).__name__, exc_info=True)
+        log.info("%s, for a preview: %s", query, type(error).__name__, exc_info=True)
         previews.fail(query, session.clock())
     else:
         titles = [paper.title for paper in papers[:EXAMPLES]]

@@ -49,4 +49,6 @@ def in_words(store: Store, question: Question | None, now: datetime) -> str:
     asked = max(now, question.next_at, pause.until if pause else now)
     # The timer's runs and the daemon's looks are as far apart.
     after = asked + AGAIN + A_RUN
-    return f"; arXiv is not asked yet: the next run does that, so look again after {after:%H:%M} UTC"
+    return (
+        f"; arXiv is not asked yet: the next run does that, so look again after {after:%H:%M} UTC"
+    )
