@@ -1,5 +1,5 @@
-"""What strangers may be told of keywords that are not theirs yet: arXiv is asked behind all else that
-a run does, once for each, and for less than a minute.
+"""What strangers may be told of keywords that are not theirs yet: arXiv is asked behind all else
+that a run does, once for each, and for less than a minute.
 """
 
 from __future__ import annotations

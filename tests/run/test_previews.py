@@ -93,6 +93,7 @@ async def test_nothing_is_kept_where_nobody_can_sign_up(sky: SourcesWorld) -> No
     assert kept(sky) == set()
 
 
+@pytest.mark.heavy
 async def test_a_week_that_was_read_day_by_day_is_whole_and_one_with_a_gap_is_not(
     sky: SourcesWorld,
 ) -> None:
@@ -199,6 +200,7 @@ async def test_an_answer_that_does_not_come_is_waited_for_only_so_long(
     assert previews.BEGIN_SECONDS + 25 < 60
 
 
+@pytest.mark.heavy
 async def test_questions_without_end_fill_nothing_and_hold_up_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from digest.keywords.categories import CATEGORIES
 from digest.rules.calendar import served_between
 from digest.rules.plan import feed_day
 from digest.run.fetch import Sources
-from digest.store.previews import KEPT
+from digest.store.previews import ASKED_A_DAY, KEPT
 from digest.web.questions import FROM_ONE_PLACE
 from tests.world.web_side import WebSide, web_side
 from tests.world.worlds import DAY, HOUR, eprint
@@ -103,3 +103,26 @@ async def test_feeds_of_some_categories_tell_of_keywords_in_these_alone(side: We
     said = await shown(side, "cat:cs.LG", "cat:cs.RO")
     assert "papers announced in cs.CL and cs.LG." in said.partition("cat:cs.RO")[0]
     assert "not asked yet" in said.partition("cat:cs.RO")[2]
+
+
+@pytest.mark.heavy
+async def test_keywords_without_end_from_everywhere_are_all_answered_and_few_are_kept(
+    side: WebSide,
+) -> None:
+    for number in range(300):
+        client = f"10.{number // 250}.{number % 250}.1"
+        said = await shown(side, *(f"all:word{number}x{each}" for each in range(20)), client=client)
+        assert said.count("Of the papers on record here") == 20
+    assert side.value("SELECT COUNT(*) FROM question") == ASKED_A_DAY
+    side.arxiv.announce("Reasoning", eprint(2, side.now))
+    side.now += 22 * HOUR
+    before = len(side.arxiv.asked)
+    await run(side)
+    asked = [query for query, _ in side.arxiv.asked[before:]]
+    assert asked.index("all:reasoning") < min(map(asked.index, filter(_is_question, asked)))
+    assert len(list(filter(_is_question, asked))) == ASKED_A_DAY
+    assert side.titles("ada@example.org")[-1] == [2]
+
+
+def _is_question(asked: str) -> bool:
+    return asked.startswith("all:word")
