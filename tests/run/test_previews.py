@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from digest.run.fetch import Sources
 from digest.store.previews import ASKED_A_DAY, KEPT, Question
 from digest.web import announced
 from tests.world.skies import ADA, MONDAY, TUESDAY, SourcesWorld, about, settled, sources_world
+from tests.world.standin import ScriptedAnswer
 from tests.world.worlds import DAY, HOUR, Arxiv, World, bad_answer, eprint, reader
 
 NEWS = "all:quantum"
@@ -217,3 +219,28 @@ async def test_questions_without_end_fill_nothing_and_hold_up_nobody(
         for number in range(60):
             world.store.previews.ask(f"all:day{day}word{number}", world.now + day * DAY)
     assert world.value("SELECT COUNT(*) FROM question") <= 2 * ASKED_A_DAY
+
+
+@pytest.mark.heavy
+async def test_a_question_goes_by_the_line_of_all_else_and_a_broken_off_one_harms_nothing(
+    sky: SourcesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settled(sky, "api")
+    sky.sky.announce(MONDAY, about(7, "quantum", MONDAY), about(8, "robot", MONDAY))
+    sky.store.previews.ask(NEWS, sky.now)
+    monkeypatch.setattr(previews, "ONE_SECONDS", 0.3)
+    sky.sky.standin.on_query = lambda asked: (
+        ScriptedAnswer(delay=5.0) if "quantum" in asked["search_query"] else None
+    )
+    await sky.cycle(MONDAY + HOUR, source="api")
+    assert question(sky).failed
+    sky.sky.standin.on_query = None
+    monkeypatch.setattr(previews, "ONE_SECONDS", 25.0)
+    sky.store.previews.ask("abs:quantum", sky.now)
+    await sky.cycle(TUESDAY, source="api")
+    assert question(sky, "abs:quantum").papers == 1
+    assert sky.titles(ADA) == [[8]]
+    asked = sky.sky.asked("/api")
+    assert "abs:quantum" in asked[-1].params["search_query"]
+    for one, after in pairwise(asked):
+        assert one.ended is None or one.ended <= after.arrived, "two at once"
