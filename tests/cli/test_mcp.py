@@ -44,11 +44,14 @@ def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 @asynccontextmanager
 async def assistant(home: Path) -> AsyncIterator[Client]:
     from mcp import Client, StdioServerParameters
+    from mcp.client.stdio import stdio_client
 
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "digest", "mcp", "--home", str(home)]
     )
-    async with Client(server) as client:
+    # The SDK's own default is whatever stood for it at its import, such as a test's capture.
+    assert sys.__stderr__
+    async with Client(stdio_client(server, sys.__stderr__)) as client:
         yield client
 
 
