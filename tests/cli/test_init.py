@@ -81,6 +81,7 @@ async def test_from_an_empty_folder_to_a_delivered_test_mail_and_once_more(
         terminal.expect(f"Written: {home / 'subscribers.yaml'}")
         terminal.expect(f"Written: {home / '.env'}")
         terminal.expect(f"the timer is offered for {home} False")
+        terminal.expect("'digest serve' would show strangers nothing that was found")
         assert PASSWORD not in terminal.ends()
 
     def second(terminal: Terminal) -> None:
