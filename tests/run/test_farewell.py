@@ -277,6 +277,7 @@ async def test_a_server_that_cannot_be_used_gets_its_rest_and_the_limit_its_mess
 async def test_a_daemon_that_sleeps_notices_it(world: Leaving) -> None:
     daemon = Daemon.__new__(Daemon)
     daemon.store, daemon.clock, daemon.terms = world.store, lambda: world.now, make_terms()
+    daemon.previews = False
     assert not daemon._is_due(world.now + HOUR)
     world.press()
     assert daemon._is_due(world.now + HOUR)
