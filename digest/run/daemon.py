@@ -43,7 +43,7 @@ class Daemon:
 
     `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when
     the file does; `clock` is UTC; `rest` sleeps the given seconds, or less where `wake` is set or a
-    stop is asked for; `previews`: strangers are told what keywords would bring that no reader has.
+    stop is asked for; `previews`: people are told what keywords would bring before they have them.
     """
 
     store: Store

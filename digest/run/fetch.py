@@ -62,7 +62,7 @@ SOURCE_WORDS = {API: "the API", FEEDS: "the announcement feeds", OAI: "OAI"}
 class Sources:
     """The sources that can be asked: arXiv's API, its announcement feeds and OAI where there are
     such; `choice` is the one that is tried first (auto, api, feeds, oai), `line` the one by which
-    all are asked. `previews`: strangers are told what keywords would bring that no reader has.
+    all are asked. `previews`: people are told what keywords would bring before they have them.
     """
 
     arxiv: Arxiv

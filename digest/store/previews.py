@@ -1,4 +1,4 @@
-"""What tells a stranger what a keyword would have brought that no reader has: announcements kept
+"""What tells people what a keyword would have brought that is not theirs yet: announcements kept
 whole, and questions to arXiv with their answers.
 
 Nothing of it enters a log, is due to anybody, or is shown elsewhere; nothing tells who asked.

@@ -325,7 +325,7 @@ WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
     ) WITHOUT ROWID;
     CREATE INDEX summary_at ON summary(at);
     """,
-    # What tells strangers what a keyword would have brought that no reader has.
+    # What tells people what a keyword would have brought that is not theirs yet.
     # `announced`: what a feed announced as new on a day, New York's, as packed JSON.
     # `question`: what arXiv is asked, `next_at` at the earliest, and how many `papers` it had, with
     # the `titles` of the newest, or that it `failed`.

@@ -1,4 +1,4 @@
-"""What strangers want to know of keywords that no reader has, and only arXiv can tell."""
+"""What people want to know of keywords that are not theirs yet, and only arXiv can tell."""
 
 from __future__ import annotations
 

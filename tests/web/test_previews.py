@@ -1,4 +1,4 @@
-"""What strangers are shown of keywords that no reader has."""
+"""What people are shown of keywords that are not theirs yet."""
 
 from __future__ import annotations
 

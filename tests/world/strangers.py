@@ -1,4 +1,4 @@
-"""Strangers in random histories, who want to know what keywords would bring that no reader has."""
+"""Strangers in random histories, who want to know what keywords would bring them."""
 
 from __future__ import annotations
 
